@@ -1,0 +1,239 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What can go wrong between an event and Flashduty, and what a person can do about it.
+
+FlashdutyError
+├── ConfigurationError     an option is wrong, or requests is missing; nothing was sent
+│   └── InvalidEvent       the event breaks a rule of the service; nothing was sent
+├── ConnectionFailed       no answer: name resolution, connection, TLS, proxy
+├── TimeoutReached         no answer in time
+├── UnexpectedResponse     an answer, but not Flashduty's: a proxy's HTML, an empty body, a redirect
+└── ApiError               Flashduty's own error: one of the codes in API_ERRORS
+
+Messages are made of our own words, never of an exception of the HTTP library: such a text holds the URL, and
+the URL holds the integration key.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+CONNECTION_FAILED = "ConnectionFailed"
+TIMEOUT = "Timeout"
+UNEXPECTED_RESPONSE = "UnexpectedResponse"
+
+
+class ApiErrorFacts(t.NamedTuple):
+    """What the service's documentation says about one error code, and our advice."""
+
+    http_status: int
+    retryable: bool
+    hint: str
+
+
+# Source of codes, statuses and what is worth a retry: Flashduty Alert Event API documentation.
+API_ERRORS: dict[str, ApiErrorFacts] = {
+    "InvalidParameter": ApiErrorFacts(
+        400,
+        False,
+        "Check integration_key or push_url against the integration's page in the Flashduty console"
+        " (a wrong key is reported this way, too), then the fields of the event.",
+    ),
+    "InvalidContentType": ApiErrorFacts(
+        400,
+        False,
+        "Something between here and Flashduty changed the request: check the proxy and api_url.",
+    ),
+    "MethodNotAllowed": ApiErrorFacts(
+        400,
+        False,
+        "Something between here and Flashduty changed the request: check the proxy and api_url.",
+    ),
+    "Unauthorized": ApiErrorFacts(
+        401,
+        False,
+        "Check integration_key or push_url: copy the push URL again from the Flashduty console.",
+    ),
+    "AccessDenied": ApiErrorFacts(
+        403,
+        False,
+        "The integration may not do this: check in the Flashduty console that it is enabled and of the right type.",
+    ),
+    "RequestTooFrequently": ApiErrorFacts(
+        429,
+        True,
+        "Send fewer events: an integration takes 100 requests a second and 1,000 a minute.",
+    ),
+    "RouteNotFound": ApiErrorFacts(
+        404,
+        False,
+        "The URL is wrong: check api_url or push_url (the default is https://api.flashcat.cloud).",
+    ),
+    "ResourceNotFound": ApiErrorFacts(
+        400,
+        False,
+        "The Flashduty account has not bought this resource: ask the account's owner.",
+    ),
+    "NoLicense": ApiErrorFacts(
+        400,
+        False,
+        "The Flashduty subscription has too few licences: ask the account's owner.",
+    ),
+    "InternalError": ApiErrorFacts(
+        500,
+        True,
+        "Flashduty has a problem of its own: try again later, and give its support the request id.",
+    ),
+}
+
+_STATUSES_WORTH_A_RETRY = (408, 425, 429)
+
+
+class FlashdutyError(Exception):
+    """Something stood between an event and its delivery.
+
+    :param message: what was attempted and what happened, as one sentence without a secret.
+    :param code: the service's error code, or one of our own for what never reached it.
+    :param hint: one sentence that tells a person what to do.
+    :param http_status: the status of the answer, when there was one.
+    :param request_id: Flashduty's id of the request, which its support asks for.
+    :param retryable: whether sending the same event again later can succeed.
+    :param retry_after: seconds that the service asked to wait, when it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        hint: str,
+        http_status: int | None = None,
+        request_id: str | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.hint = hint
+        self.http_status = http_status
+        self.request_id = request_id
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.attempts = 0
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """Return the facts as plain data, as tasks return them in ``error`` and the outbox keeps them."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "http_status": self.http_status,
+            "request_id": self.request_id,
+            "retryable": self.retryable,
+            "hint": self.hint,
+        }
+
+    def as_result(self) -> dict[str, t.Any]:
+        """Return what a failed task says: the keyword arguments of ``fail_json``."""
+        return {"msg": str(self), "error": self.as_dict(), "attempts": self.attempts}
+
+
+class ConfigurationError(FlashdutyError):
+    """An option is missing or wrong, so that nothing could be sent.
+
+    :param message: names the option, the value's problem and what is allowed.
+    :param option: the option's name.
+    """
+
+    CODE = "InvalidConfiguration"
+
+    def __init__(self, message: str, *, option: str, hint: str = "") -> None:
+        super().__init__(message, code=self.CODE, hint=hint)
+        self.option = option
+
+
+class InvalidEvent(ConfigurationError):
+    """The event breaks a rule of the service; it was not sent."""
+
+    CODE = "InvalidEvent"
+
+
+class ConnectionFailed(FlashdutyError):
+    """No answer: the name is unknown, the connection was refused or broken, or TLS failed."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message, code=CONNECTION_FAILED, hint=hint, retryable=True)
+
+
+class TimeoutReached(FlashdutyError):
+    """No complete answer within the timeout of one attempt."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message, code=TIMEOUT, hint=hint, retryable=True)
+
+
+class UnexpectedResponse(FlashdutyError):
+    """An answer that is not Flashduty's: from a proxy, a load balancer or another server."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str,
+        http_status: int,
+        request_id: str | None = None,
+        retryable: bool = True,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            code=UNEXPECTED_RESPONSE,
+            hint=hint,
+            http_status=http_status,
+            request_id=request_id,
+            retryable=retryable,
+            retry_after=retry_after,
+        )
+
+
+class ApiError(FlashdutyError):
+    """Flashduty answered with an error, with whatever HTTP status (an error may come with 200, too).
+
+    :param code: the error code of the answer. A code that is not in :data:`API_ERRORS` is judged by the status.
+    :param api_message: the answer's own message; it may be in any language.
+    """
+
+    def __init__(
+        self,
+        *,
+        code: str,
+        api_message: str,
+        http_status: int,
+        request_id: str | None,
+        retry_after: float | None = None,
+    ) -> None:
+        facts = API_ERRORS.get(code)
+        request = f", request {request_id}" if request_id else ""
+        said = f": {api_message.rstrip('.')}" if api_message else ""
+        super().__init__(
+            f"Flashduty refused the event with {code} (HTTP {http_status}{request}){said}.",
+            code=code,
+            hint=facts.hint if facts else "Give Flashduty's support the request id.",
+            http_status=http_status,
+            request_id=request_id,
+            retryable=facts.retryable if facts else is_worth_a_retry(http_status),
+            retry_after=retry_after,
+        )
+
+
+def is_worth_a_retry(http_status: int) -> bool:
+    """Say whether an HTTP status alone means that the same request may succeed later."""
+    return http_status >= 500 or http_status in _STATUSES_WORTH_A_RETRY
