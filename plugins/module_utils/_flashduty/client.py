@@ -1,0 +1,403 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+"""The HTTP client: one connection pool, explicit timeouts, and each answer turned into a receipt or an exception."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import random
+import time
+import typing as t
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote, urlsplit
+
+from .errors import (
+    ApiError,
+    ConfigurationError,
+    ConnectionFailed,
+    FlashdutyError,
+    TimeoutReached,
+    UnexpectedResponse,
+    is_worth_a_retry,
+)
+from .events import Event
+from .redaction import Redactor
+from .retry import RetryPolicy
+
+try:
+    import requests
+except ImportError as exc:
+    REQUESTS_IMPORT_ERROR: ImportError | None = exc
+else:
+    REQUESTS_IMPORT_ERROR = None
+
+USER_AGENT = "flashcat.flashduty (Ansible collection)"
+DEFAULT_API_URL = "https://api.flashcat.cloud"
+# Source of the paths: Flashduty Alert Event API documentation.
+PATHS = {"alert": "/event/push/alert/standard", "change": "/event/push/change/standard"}
+REQUEST_ID_HEADER = "Flashcat-Request-Id"
+
+# Flashduty's answers have a few hundred bytes; what is longer comes from somebody else.
+_LONGEST_ANSWER = 64 * 1024
+_CHUNK = 8 * 1024
+
+# urllib3 logs the path and query of a failing request, and with them the key; ANSIBLE_LOG_PATH would write it.
+for _name in ("urllib3", "requests", "charset_normalizer"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+    logging.getLogger(_name).propagate = False
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach one integration.
+
+    :param integration_key: the secret that the URL carries.
+    :param url: scheme, host and path to send to, without the key.
+    :param validate_certs: whether the server's certificate is verified.
+    :param ca_path: a file or folder of certificates to trust instead of the usual ones.
+    :param client_cert: a file with a client certificate, and its key where client_key is not given.
+    :param use_proxy: whether HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count.
+    :param timeout: seconds for one attempt.
+    :param retries: further attempts after the first one.
+    """
+
+    integration_key: str = field(repr=False)
+    url: str
+    validate_certs: bool = True
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    use_proxy: bool = True
+    timeout: float = 10.0
+    retries: int = 3
+
+    @property
+    def host(self) -> str:
+        """The server's name, for messages."""
+        return urlsplit(self.url).hostname or self.url
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells two integrations apart without telling the key: a hash over key and URL."""
+        text = f"flashduty\n{self.url}\n{self.integration_key}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def redactor(self) -> Redactor:
+        """Hides this connection's key in texts."""
+        return Redactor([self.integration_key])
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Flashduty has accepted an event.
+
+    :param request_id: Flashduty's id of the request, which its support asks for.
+    :param alert_key: the key that the service answered with, where it did.
+    """
+
+    request_id: str
+    http_status: int
+    attempts: int = 1
+    alert_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where time and chance come from; tests bring their own."""
+
+    monotonic: t.Callable[[], float] = time.monotonic
+    time: t.Callable[[], float] = time.time
+    sleep: t.Callable[[float], None] = time.sleep
+    random: t.Callable[[], float] = random.random
+
+
+class Client:
+    """Sends events to one integration. Not thread-safe: one client a thread.
+
+    :raises ConfigurationError: when requests is not installed, or a certificate file is not there.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        retry: RetryPolicy | None = None,
+        clock: Clock = Clock(),
+    ) -> None:
+        if REQUESTS_IMPORT_ERROR is not None:
+            raise ConfigurationError(
+                "The Python package requests is not installed for the Python that sends the event.",
+                option="requests",
+                hint="Install it there: python -m pip install requests.",
+            )
+        for option in ("ca_path", "client_cert", "client_key"):
+            path = getattr(connection, option)
+            if path and not os.path.exists(path):
+                raise ConfigurationError(
+                    f"{option}: there is no file {path}.", option=option, hint="Give the path of a PEM file."
+                )
+        self._connection = connection
+        self._retry = RetryPolicy(connection.retries) if retry is None else retry
+        self._clock = clock
+        self._redactor = connection.redactor
+        self._url = f"{connection.url}?integration_key={quote(connection.integration_key, safe='')}"
+        self._session = requests.Session()
+        # What the environment says is taken over by name, below: .netrc must not add credentials of its own.
+        self._session.trust_env = False
+        self._session.headers["User-Agent"] = USER_AGENT
+        self._session.headers["Content-Type"] = "application/json"
+        self._session.headers["Accept"] = "application/json"
+        self._session.verify = _verify(connection)
+        if connection.client_cert:
+            key = connection.client_key
+            self._session.cert = (connection.client_cert, key) if key else connection.client_cert
+        if connection.use_proxy:
+            self._session.proxies = requests.utils.get_environ_proxies(connection.url)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._session.close()
+
+    def send(self, event: Event) -> Receipt:
+        """Send one event, and again as often as the retry policy allows.
+
+        A repetition is safe although an attempt that timed out may have arrived: the service merges events of one
+        key, and drops one that is identical to an earlier one (source: Flashduty Alert Event API documentation).
+
+        :raises FlashdutyError: the last attempt's error, with the number of attempts in ``attempts``.
+        """
+        body = json.dumps(event.payload()).encode()
+        attempt = 1
+        while True:
+            try:
+                receipt = self.attempt(body)
+            except FlashdutyError as error:
+                error.attempts = attempt
+                wait = None
+                if error.retryable:
+                    wait = self._retry.wait(
+                        attempt, retry_after=error.retry_after, jitter=self._clock.random()
+                    )
+                if wait is None:
+                    raise
+            else:
+                return Receipt(receipt.request_id, receipt.http_status, attempt, receipt.alert_key)
+            self._clock.sleep(wait)
+            attempt += 1
+
+    def attempt(self, body: bytes) -> Receipt:
+        """Send one body once.
+
+        :raises FlashdutyError: when it was not accepted; see the tree in ``errors.py``.
+        """
+        # The problem is raised outside the except block: Ansible prints the whole chain of an exception, and the
+        # exceptions of requests hold the URL with the key.
+        try:
+            return self._post(body)
+        except requests.RequestException as exc:
+            problem: FlashdutyError = self._describe(exc)
+        except FlashdutyError as exc:
+            problem = exc
+        except (OSError, ValueError) as exc:
+            # urllib3 and ssl let a few of theirs through: a CA file that is none, a URL that cannot be encoded.
+            problem = self._describe(exc)
+        problem.__context__ = problem.__cause__ = None
+        raise problem
+
+    def _post(self, body: bytes) -> Receipt:
+        timeout = self._connection.timeout
+        deadline = self._clock.monotonic() + timeout
+        # Redirects are not followed: the key is in the URL, and would be handed to another host.
+        response = self._session.post(
+            self._url, data=body, timeout=(timeout, timeout), allow_redirects=False, stream=True
+        )
+        with response:
+            content = b""
+            for chunk in response.iter_content(_CHUNK):
+                content += chunk
+                if len(content) > _LONGEST_ANSWER:
+                    break
+                if self._clock.monotonic() > deadline:
+                    raise self._timed_out()
+            return self._read(response.status_code, response.headers, content)
+
+    def _read(self, status: int, headers: t.Mapping[str, str], content: bytes) -> Receipt:
+        retry_after = parse_retry_after(headers.get("Retry-After"), self._clock.time())
+        answer = _json_object(content)
+        request_id = answer.get("request_id") if answer else None
+        request_id = str(request_id or headers.get(REQUEST_ID_HEADER) or "")
+        request_id = self._redactor.scrub(request_id[:128])
+        error = answer.get("error") if answer else None
+        if error:
+            # An error may come with HTTP 200: it is an error all the same.
+            if not isinstance(error, dict):
+                error = {"message": str(error)}
+            raise ApiError(
+                code=self._redactor.scrub(str(error.get("code") or "UnknownError")[:64]),
+                api_message=self._redactor.scrub(" ".join(str(error.get("message") or "").split())[:500]),
+                http_status=status,
+                request_id=request_id or None,
+                retry_after=retry_after,
+            )
+        if 200 <= status < 300 and answer is not None and request_id:
+            data = answer.get("data")
+            alert_key = data.get("alert_key") if isinstance(data, dict) else None
+            return Receipt(request_id, status, alert_key=alert_key)
+        raise self._unexpected(status, headers, content, request_id or None, retry_after)
+
+    def _unexpected(
+        self,
+        status: int,
+        headers: t.Mapping[str, str],
+        content: bytes,
+        request_id: str | None,
+        retry_after: float | None,
+    ) -> UnexpectedResponse:
+        host = self._connection.host
+        request = f", request {request_id}" if request_id else ""
+        if 300 <= status < 400:
+            target = urlsplit(headers.get("Location", "")).hostname or "an unknown place"
+            return UnexpectedResponse(
+                f"{host} answered with a redirect to {self._redactor.scrub(target)} (HTTP {status}{request}),"
+                " which is not followed, because it would hand over the integration key.",
+                hint="Check api_url or push_url, and whether a proxy asks for a log-in.",
+                http_status=status,
+                request_id=request_id,
+                retryable=False,
+            )
+        content_type = headers.get("Content-Type", "").split(";")[0].strip()[:64]
+        if not content.strip():
+            what = "an empty body"
+        elif "html" in content_type or content.lstrip()[:1] == b"<":
+            what = "an HTML page"
+        elif _json_object(content) is not None:
+            what = "JSON that is not Flashduty's"
+        else:
+            what = f"something that is not JSON ({self._redactor.scrub(content_type) or 'no content type'})"
+        return UnexpectedResponse(
+            f"{host} answered with {what} (HTTP {status}{request}), which Flashduty does not do.",
+            hint=(
+                "A proxy or load balancer in between has a problem: try again later."
+                if is_worth_a_retry(status)
+                else "Check api_url or push_url, and the proxy."
+            ),
+            http_status=status,
+            request_id=request_id,
+            retry_after=retry_after,
+        )
+
+    def _timed_out(self) -> TimeoutReached:
+        return TimeoutReached(
+            f"{self._connection.host} did not answer within {self._connection.timeout:g} seconds.",
+            hint="Check the network and the proxy, or raise timeout.",
+        )
+
+    def _describe(self, exc: Exception) -> FlashdutyError:
+        """Say in our own words what an exception of the HTTP library means; its own text holds the key."""
+        host = self._connection.host
+        chain = _chain(exc)
+        names = {type(link).__name__ for link in chain}
+        reasons = " ".join(str(getattr(link, "verify_message", "")) for link in chain).strip()
+        if isinstance(exc, requests.Timeout) or "ReadTimeoutError" in names:
+            return self._timed_out()
+        if isinstance(exc, requests.exceptions.ProxyError):
+            return ConnectionFailed(
+                f"Cannot reach {host} through the proxy.",
+                hint="Check HTTPS_PROXY and NO_PROXY, or set use_proxy to false.",
+            )
+        if isinstance(exc, requests.exceptions.SSLError) or names & {"SSLError", "SSLCertVerificationError"}:
+            why = f" ({reasons})" if reasons else ""
+            return ConnectionFailed(
+                f"Cannot reach {host}: no TLS connection could be made{why}.",
+                hint="For a private certificate authority set ca_path; check client_cert and client_key"
+                " where the server asks for them.",
+            )
+        if isinstance(exc, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+            return ConfigurationError(
+                f"{self._connection.url} is not a URL that can be reached.",
+                option="api_url",
+                hint="Check api_url or push_url.",
+            )
+        if names & {"gaierror", "NameResolutionError"}:
+            what = "its name cannot be resolved"
+        elif "ConnectionRefusedError" in names:
+            what = "the connection was refused"
+        elif names & {"ConnectionResetError", "BrokenPipeError"}:
+            what = "the connection was reset"
+        elif names & {"RemoteDisconnected", "IncompleteRead", "ProtocolError", "ChunkedEncodingError"}:
+            what = "the connection was closed before the answer was complete"
+        elif isinstance(exc, requests.ConnectionError):
+            what = "the connection failed"
+        else:
+            what = f"the connection failed ({type(exc).__name__})"
+        return ConnectionFailed(
+            f"Cannot reach {host}: {what}.",
+            hint="Check the network, the firewall and the proxy, and api_url or push_url.",
+        )
+
+
+def parse_retry_after(value: str | None, now: float) -> float | None:
+    """Return the seconds that a Retry-After header asks for: it holds seconds, a proxy's may hold a date.
+
+    :param now: seconds since the epoch.
+    """
+    if not value:
+        return None
+    try:
+        return max(0.0, float(int(value.strip())))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _verify(connection: Connection) -> bool | str:
+    if not connection.validate_certs:
+        # Somebody has chosen this; the warning on each request would only garble the output.
+        import urllib3
+
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        return False
+    return (
+        connection.ca_path
+        or os.environ.get("REQUESTS_CA_BUNDLE")
+        or os.environ.get("CURL_CA_BUNDLE")
+        or True
+    )
+
+
+def _json_object(content: bytes) -> dict[str, t.Any] | None:
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _chain(exc: BaseException | None) -> list[BaseException]:
+    """Return an exception with all that caused it: arguments, reasons, causes and contexts."""
+    links: list[BaseException] = []
+    waiting: list[t.Any] = [exc]
+    while waiting and len(links) < 30:
+        link = waiting.pop()
+        if isinstance(link, BaseException) and link not in links:
+            links.append(link)
+            waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+    return links
