@@ -1,0 +1,54 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures for all tests: ansible-cores, a Flashduty to test against, and playbook runs."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from tests.tools.cores import Core, configured_cores
+from tests.tools.playbooks import PlaybookRun, Workspace
+
+if t.TYPE_CHECKING:
+    from tests.emulator.control import Emulator
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that asks for ``core``, directly or not, with every configured ansible-core."""
+    if "core" in metafunc.fixturenames:
+        cores = configured_cores()
+        ids = [f"core{core.version}" for core in cores]
+        metafunc.parametrize("core", cores, ids=ids, scope="session")
+
+
+@pytest.fixture(scope="session")
+def cores() -> list[Core]:
+    """All configured ansible-cores, oldest first."""
+    return configured_cores()
+
+
+@pytest.fixture
+def emulator() -> t.Iterator[Emulator]:
+    """A Flashduty of its own for one test, on loopback."""
+    from tests.emulator.control import Emulator
+
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, core: Core) -> t.Iterator[Workspace]:
+    """A folder to run playbooks in."""
+    workspace = Workspace(tmp_path, core)
+    yield workspace
+    workspace.close()
+
+
+@pytest.fixture
+def run_playbook(workspace: Workspace) -> t.Callable[..., PlaybookRun]:
+    """Run a playbook to its end; the parameters are those of ``Workspace.run``."""
+    return workspace.run
