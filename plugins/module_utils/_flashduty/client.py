@@ -114,10 +114,10 @@ class Receipt:
 class Clock:
     """Where time and chance come from; tests bring their own."""
 
+    now: t.Callable[[], float] = time.time
     monotonic: t.Callable[[], float] = time.monotonic
-    time: t.Callable[[], float] = time.time
     sleep: t.Callable[[float], None] = time.sleep
-    random: t.Callable[[], float] = random.random
+    jitter: t.Callable[[], float] = random.random
 
 
 class Client:
@@ -143,7 +143,9 @@ class Client:
             path = getattr(connection, option)
             if path and not os.path.exists(path):
                 raise ConfigurationError(
-                    f"{option}: there is no file {path}.", option=option, hint="Give the path of a PEM file."
+                    f"{option}: there is no file {path}.",
+                    option=option,
+                    hint="Give the path of a PEM file.",
                 )
         self._connection = connection
         self._retry = RetryPolicy(connection.retries) if retry is None else retry
@@ -159,7 +161,9 @@ class Client:
         self._session.verify = _verify(connection)
         if connection.client_cert:
             key = connection.client_key
-            self._session.cert = (connection.client_cert, key) if key else connection.client_cert
+            self._session.cert = (
+                (connection.client_cert, key) if key else connection.client_cert
+            )
         if connection.use_proxy:
             self._session.proxies = requests.utils.get_environ_proxies(connection.url)
 
@@ -168,6 +172,17 @@ class Client:
 
     def __exit__(self, *_exc_info: object) -> None:
         self.close()
+
+    @property
+    def integration(self) -> str:
+        """The fingerprint of the connection."""
+        return self._connection.fingerprint
+
+    @property
+    def longest_send(self) -> float:
+        """Seconds that :meth:`send` takes at most, all attempts and waits included."""
+        attempts = self._retry.retries + 1
+        return attempts * (self._connection.timeout + self._retry.longest_wait * 1.25)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -181,7 +196,10 @@ class Client:
 
         :raises FlashdutyError: the last attempt's error, with the number of attempts in ``attempts``.
         """
-        body = json.dumps(event.payload()).encode()
+        return self.send_body(json.dumps(event.payload()).encode())
+
+    def send_body(self, body: bytes) -> Receipt:
+        """Send the payload of an event, as :meth:`send` does."""
         attempt = 1
         while True:
             try:
@@ -191,12 +209,16 @@ class Client:
                 wait = None
                 if error.retryable:
                     wait = self._retry.wait(
-                        attempt, retry_after=error.retry_after, jitter=self._clock.random()
+                        attempt,
+                        retry_after=error.retry_after,
+                        jitter=self._clock.jitter(),
                     )
                 if wait is None:
                     raise
             else:
-                return Receipt(receipt.request_id, receipt.http_status, attempt, receipt.alert_key)
+                return Receipt(
+                    receipt.request_id, receipt.http_status, attempt, receipt.alert_key
+                )
             self._clock.sleep(wait)
             attempt += 1
 
@@ -224,7 +246,11 @@ class Client:
         deadline = self._clock.monotonic() + timeout
         # Redirects are not followed: the key is in the URL, and would be handed to another host.
         response = self._session.post(
-            self._url, data=body, timeout=(timeout, timeout), allow_redirects=False, stream=True
+            self._url,
+            data=body,
+            timeout=(timeout, timeout),
+            allow_redirects=False,
+            stream=True,
         )
         with response:
             content = b""
@@ -236,8 +262,10 @@ class Client:
                     raise self._timed_out()
             return self._read(response.status_code, response.headers, content)
 
-    def _read(self, status: int, headers: t.Mapping[str, str], content: bytes) -> Receipt:
-        retry_after = parse_retry_after(headers.get("Retry-After"), self._clock.time())
+    def _read(
+        self, status: int, headers: t.Mapping[str, str], content: bytes
+    ) -> Receipt:
+        retry_after = parse_retry_after(headers.get("Retry-After"), self._clock.now())
         answer = _json_object(content)
         request_id = answer.get("request_id") if answer else None
         request_id = str(request_id or headers.get(REQUEST_ID_HEADER) or "")
@@ -248,8 +276,12 @@ class Client:
             if not isinstance(error, dict):
                 error = {"message": str(error)}
             raise ApiError(
-                code=self._redactor.scrub(str(error.get("code") or "UnknownError")[:64]),
-                api_message=self._redactor.scrub(" ".join(str(error.get("message") or "").split())[:500]),
+                code=self._redactor.scrub(
+                    str(error.get("code") or "UnknownError")[:64]
+                ),
+                api_message=self._redactor.scrub(
+                    " ".join(str(error.get("message") or "").split())[:500]
+                ),
                 http_status=status,
                 request_id=request_id or None,
                 retry_after=retry_after,
@@ -258,7 +290,9 @@ class Client:
             data = answer.get("data")
             alert_key = data.get("alert_key") if isinstance(data, dict) else None
             return Receipt(request_id, status, alert_key=alert_key)
-        raise self._unexpected(status, headers, content, request_id or None, retry_after)
+        raise self._unexpected(
+            status, headers, content, request_id or None, retry_after
+        )
 
     def _unexpected(
         self,
@@ -271,7 +305,9 @@ class Client:
         host = self._connection.host
         request = f", request {request_id}" if request_id else ""
         if 300 <= status < 400:
-            target = urlsplit(headers.get("Location", "")).hostname or "an unknown place"
+            target = (
+                urlsplit(headers.get("Location", "")).hostname or "an unknown place"
+            )
             return UnexpectedResponse(
                 f"{host} answered with a redirect to {self._redactor.scrub(target)} (HTTP {status}{request}),"
                 " which is not followed, because it would hand over the integration key.",
@@ -312,7 +348,9 @@ class Client:
         host = self._connection.host
         chain = _chain(exc)
         names = {type(link).__name__ for link in chain}
-        reasons = " ".join(str(getattr(link, "verify_message", "")) for link in chain).strip()
+        reasons = " ".join(
+            str(getattr(link, "verify_message", "")) for link in chain
+        ).strip()
         if isinstance(exc, requests.Timeout) or "ReadTimeoutError" in names:
             return self._timed_out()
         if isinstance(exc, requests.exceptions.ProxyError):
@@ -320,14 +358,19 @@ class Client:
                 f"Cannot reach {host} through the proxy.",
                 hint="Check HTTPS_PROXY and NO_PROXY, or set use_proxy to false.",
             )
-        if isinstance(exc, requests.exceptions.SSLError) or names & {"SSLError", "SSLCertVerificationError"}:
+        if isinstance(exc, requests.exceptions.SSLError) or names & {
+            "SSLError",
+            "SSLCertVerificationError",
+        }:
             why = f" ({reasons})" if reasons else ""
             return ConnectionFailed(
                 f"Cannot reach {host}: no TLS connection could be made{why}.",
                 hint="For a private certificate authority set ca_path; check client_cert and client_key"
                 " where the server asks for them.",
             )
-        if isinstance(exc, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+        if isinstance(
+            exc, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
+        ):
             return ConfigurationError(
                 f"{self._connection.url} is not a URL that can be reached.",
                 option="api_url",
@@ -339,7 +382,12 @@ class Client:
             what = "the connection was refused"
         elif names & {"ConnectionResetError", "BrokenPipeError"}:
             what = "the connection was reset"
-        elif names & {"RemoteDisconnected", "IncompleteRead", "ProtocolError", "ChunkedEncodingError"}:
+        elif names & {
+            "RemoteDisconnected",
+            "IncompleteRead",
+            "ProtocolError",
+            "ChunkedEncodingError",
+        }:
             what = "the connection was closed before the answer was complete"
         elif isinstance(exc, requests.ConnectionError):
             what = "the connection failed"
@@ -399,5 +447,10 @@ def _chain(exc: BaseException | None) -> list[BaseException]:
         link = waiting.pop()
         if isinstance(link, BaseException) and link not in links:
             links.append(link)
-            waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+            waiting += [
+                link.__cause__,
+                link.__context__,
+                getattr(link, "reason", None),
+                *link.args,
+            ]
     return links

@@ -87,7 +87,12 @@ class AlertEvent:
                 )
             alert_key = uuid.uuid4().hex
         return cls(
-            title_rule=_cut(_required(title_rule, "title_rule"), TITLE_LIMIT, "title_rule", truncated),
+            title_rule=_cut(
+                _required(title_rule, "title_rule"),
+                TITLE_LIMIT,
+                "title_rule",
+                truncated,
+            ),
             event_status=status,
             alert_key=_key(alert_key, "alert_key"),
             event_time=_seconds(event_time, now),
@@ -220,7 +225,9 @@ def label_text(value: t.Any) -> str | None:
 def _text(value: t.Any, option: str) -> str:
     text = label_text(value)
     if text is None:
-        raise InvalidEvent(f"{option} is a {_type_name(value)}: it must be a text.", option=option)
+        raise InvalidEvent(
+            f"{option} is a {_type_name(value)}: it must be a text.", option=option
+        )
     return text
 
 
@@ -244,7 +251,8 @@ def _key(value: t.Any, option: str) -> str:
     text = _text(value, option)
     if len(text) > KEY_LIMIT:
         raise InvalidEvent(
-            f"{option} has {len(text)} characters: at most {KEY_LIMIT} are allowed.", option=option
+            f"{option} has {len(text)} characters: at most {KEY_LIMIT} are allowed.",
+            option=option,
         )
     return text
 
@@ -276,23 +284,33 @@ def _cut(text: str, limit: int, name: str, truncated: list[str]) -> str:
 def _description(value: t.Any, truncated: list[str]) -> str | None:
     if value is None:
         return None
-    return _cut(_text(value, "description"), DESCRIPTION_LIMIT, "description", truncated)
+    return _cut(
+        _text(value, "description"), DESCRIPTION_LIMIT, "description", truncated
+    )
 
 
-def _labels(labels: t.Mapping[t.Any, t.Any] | None, truncated: list[str]) -> dict[str, str]:
+def _labels(
+    labels: t.Mapping[t.Any, t.Any] | None, truncated: list[str]
+) -> dict[str, str]:
     if not labels:
         return {}
     if not isinstance(labels, t.Mapping):
-        raise InvalidEvent(f"labels is a {_type_name(labels)}: it must be a dictionary.", option="labels")
+        raise InvalidEvent(
+            f"labels is a {_type_name(labels)}: it must be a dictionary.",
+            option="labels",
+        )
     if len(labels) > LABELS_LIMIT:
         raise InvalidEvent(
-            f"labels has {len(labels)} entries: at most {LABELS_LIMIT} are allowed.", option="labels"
+            f"labels has {len(labels)} entries: at most {LABELS_LIMIT} are allowed.",
+            option="labels",
         )
     result: dict[str, str] = {}
     for key, value in labels.items():
         whole_name = label_text(key) or ""
         if not whole_name.strip():
-            raise InvalidEvent("labels has a label with an empty name.", option="labels")
+            raise InvalidEvent(
+                "labels has a label with an empty name.", option="labels"
+            )
         name = whole_name[:LABEL_KEY_LIMIT]
         if name in result:
             raise InvalidEvent(
@@ -311,22 +329,32 @@ def _labels(labels: t.Mapping[t.Any, t.Any] | None, truncated: list[str]) -> dic
     return result
 
 
-def _images(images: t.Iterable[t.Mapping[str, t.Any]] | None) -> tuple[dict[str, str], ...]:
+def _images(
+    images: t.Iterable[t.Mapping[str, t.Any]] | None,
+) -> tuple[dict[str, str], ...]:
     result = []
     for number, image in enumerate(images or (), start=1):
         where = f"images, number {number}"
         if not isinstance(image, t.Mapping):
-            raise InvalidEvent(f"{where} is a {_type_name(image)}: it must be a dictionary.", option="images")
+            raise InvalidEvent(
+                f"{where} is a {_type_name(image)}: it must be a dictionary.",
+                option="images",
+            )
         unknown = sorted(set(image) - set(IMAGE_LIMITS))
         if unknown:
             raise InvalidEvent(
                 f"{where} has the unknown key {unknown[0]!r}: allowed are {', '.join(IMAGE_LIMITS)}.",
                 option="images",
             )
-        texts = {name: _text(value, f"{where}: {name}") for name, value in image.items() if value not in (None, "")}
+        texts = {
+            name: _text(value, f"{where}: {name}")
+            for name, value in image.items()
+            if value not in (None, "")
+        }
         if "src" not in texts:
             raise InvalidEvent(
-                f"{where} has no src: it must be an http or https URL, or an image_key.", option="images"
+                f"{where} has no src: it must be an http or https URL, or an image_key.",
+                option="images",
             )
         for name, text in texts.items():
             if len(text) > IMAGE_LIMITS[name]:
@@ -335,8 +363,12 @@ def _images(images: t.Iterable[t.Mapping[str, t.Any]] | None) -> tuple[dict[str,
                     option="images",
                 )
         for name in ("src", "href"):
-            if "://" in texts.get(name, "") and not texts[name].startswith(("http://", "https://")):
-                raise InvalidEvent(f"{where}: {name} must be an http or https URL.", option="images")
+            if "://" in texts.get(name, "") and not texts[name].startswith(
+                ("http://", "https://")
+            ):
+                raise InvalidEvent(
+                    f"{where}: {name} must be an http or https URL.", option="images"
+                )
         result.append(texts)
     return tuple(result)
 

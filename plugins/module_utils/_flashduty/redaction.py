@@ -31,7 +31,9 @@ DEFAULT_PATTERNS: tuple[str, ...] = (
     r"(?:(?:bearer|basic|token|digest|negotiate)\s+)?(?P<secret>[^\s'\",;]+)",
     r"(?i)\b(?:bearer|basic)\s+(?P<secret>[a-z0-9._~+/=-]{8,})",
     # name=value, name: value, "name": "value", also in a query string or as an option --name value.
-    r"(?i)\b" + _SECRET_NAMES + r"['\"]?\s*(?:=>|[:=])\s*(?P<quote>['\"])(?P<secret>(?:\\.|(?!(?P=quote)).)+)(?P=quote)",
+    r"(?i)\b"
+    + _SECRET_NAMES
+    + r"['\"]?\s*(?:=>|[:=])\s*(?P<quote>['\"])(?P<secret>(?:\\.|(?!(?P=quote)).)+)(?P=quote)",
     r"(?i)\b" + _SECRET_NAMES + r"['\"]?\s*(?:=>|[:=])\s*(?P<secret>[^\s'\",;&)}\]]+)",
     r"(?i)(?<=--)" + _SECRET_NAMES + r"\s+['\"]?(?P<secret>[^\s'\"]+)",
     # Tokens that are recognised by their own shape.
@@ -59,10 +61,17 @@ class Redactor:
             form
             for secret in secrets
             if secret
-            for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+            for form in (
+                secret,
+                quote(secret),
+                quote(secret, safe=""),
+                quote_plus(secret),
+            )
         }
         # The longest first: one form may be a part of another.
-        alternatives = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+        alternatives = "|".join(
+            re.escape(form) for form in sorted(forms, key=len, reverse=True)
+        )
         # Percent-encoding may be written in upper or lower case.
         self._known = re.compile(alternatives, re.IGNORECASE) if alternatives else None
         self._patterns = [re.compile(pattern) for pattern in patterns]
@@ -80,7 +89,10 @@ class Redactor:
         if isinstance(data, str):
             return self.scrub(data)
         if isinstance(data, dict):
-            return {self.scrub_data(key): self.scrub_data(value) for key, value in data.items()}
+            return {
+                self.scrub_data(key): self.scrub_data(value)
+                for key, value in data.items()
+            }
         if isinstance(data, (list, tuple)):
             return [self.scrub_data(item) for item in data]
         return data
@@ -90,4 +102,8 @@ def _hide(match: re.Match[str]) -> str:
     if "secret" not in match.re.groupindex or match.group("secret") is None:
         return HIDDEN
     whole, start = match.group(), match.start()
-    return whole[: match.start("secret") - start] + HIDDEN + whole[match.end("secret") - start :]
+    return (
+        whole[: match.start("secret") - start]
+        + HIDDEN
+        + whole[match.end("secret") - start :]
+    )

@@ -28,7 +28,9 @@ class RetryPolicy:
     first_wait: float = 1.0
     longest_wait: float = 60.0
 
-    def wait(self, attempt: int, *, retry_after: float | None, jitter: float) -> float | None:
+    def wait(
+        self, attempt: int, *, retry_after: float | None, jitter: float
+    ) -> float | None:
         """Return the seconds to wait after a failed attempt, or None to give up.
 
         Given up in this order: no attempt is left; the server asks for a longer wait than is bearable. Else the
@@ -45,11 +47,15 @@ class RetryPolicy:
             return None
         return self.back_off(attempt, retry_after=retry_after, jitter=jitter)
 
-    def back_off(self, attempt: int, *, retry_after: float | None, jitter: float) -> float:
+    def back_off(
+        self, attempt: int, *, retry_after: float | None, jitter: float
+    ) -> float:
         """Return the seconds to wait before the next attempt, for somebody who never gives up."""
         if retry_after is not None:
             seconds = retry_after
         else:
             # The exponent is bounded: 2 ** 10,000 is no float.
-            seconds = min(self.first_wait * 2 ** min(attempt - 1, 16), self.longest_wait)
+            seconds = min(
+                self.first_wait * 2 ** min(attempt - 1, 16), self.longest_wait
+            )
         return seconds * (1 + jitter / 4)

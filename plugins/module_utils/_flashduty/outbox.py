@@ -1,0 +1,636 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+"""The outbox: events that wait, events that were refused, and alerts that are open, in one SQLite file.
+
+What was added is safe against SIGKILL once :meth:`Outbox.add` has returned. Several processes may use one file:
+couriers claim events with a lease, and a claim of a process that is gone counts no more.
+
+Rows carry the fingerprint of key and URL (``Connection.fingerprint``), never the key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import stat
+import time
+import typing as t
+from dataclasses import dataclass, field
+
+from .errors import FlashdutyError
+from .events import Event
+
+FILE_NAME = "outbox.sqlite3"
+SCHEMA_VERSION = 1
+
+# An alert of last week would only confuse; and a disk must not fill because nobody looks.
+LONGEST_AGE = 7 * 86400.0
+MOST_WAITING = 100_000
+MOST_REFUSED = 1_000
+
+# Seconds to wait for another process that is just writing.
+_BUSY_TIMEOUT = 5.0
+# No lease is longer; a later end of a lease comes from a clock that was set back.
+_LONGEST_LEASE = 3600.0
+_RATE_WINDOW = 60.0
+
+_SCHEMA = """
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    integration TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    added_at REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    claimed_by TEXT,
+    claimed_until REAL,
+    refused_at REAL,
+    reported INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX waiting ON events (integration, attempts, id) WHERE refused_at IS NULL;
+CREATE INDEX waiting_by_key ON events (integration, kind, key, id) WHERE refused_at IS NULL;
+CREATE INDEX refused ON events (refused_at) WHERE refused_at IS NOT NULL;
+CREATE TABLE open_alerts (
+    integration TEXT NOT NULL,
+    alert_key TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    title TEXT NOT NULL,
+    status TEXT NOT NULL,
+    opened_at REAL NOT NULL,
+    confirmed INTEGER NOT NULL DEFAULT 0,
+    details TEXT NOT NULL,
+    PRIMARY KEY (integration, alert_key)
+) WITHOUT ROWID;
+CREATE INDEX open_by_origin ON open_alerts (origin, integration);
+CREATE TABLE requests (integration TEXT NOT NULL, at REAL NOT NULL, count INTEGER NOT NULL);
+"""
+
+
+class OutboxError(Exception):
+    """The state file cannot be used; the text says why, in words for a person."""
+
+
+class DamagedOutbox(OutboxError):
+    """The state file is not what was written: it can be moved aside with :func:`move_aside`."""
+
+
+class NewerOutbox(OutboxError):
+    """A newer version of the collection has written the state file; this one leaves it alone."""
+
+
+@dataclass(frozen=True)
+class OpenAlert:
+    """An alert that Flashduty holds as open, as far as we know.
+
+    :param origin: what raised it; alerts are looked up by it.
+    :param opened_at: seconds since the epoch.
+    :param details: plain data that only the one who raised the alert understands.
+    """
+
+    alert_key: str
+    origin: str
+    title: str
+    status: str
+    opened_at: float
+    details: dict[str, t.Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An event that a courier has claimed."""
+
+    id: int
+    integration: str
+    kind: str
+    key: str
+    payload: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How things stand for some integrations.
+
+    :param waiting: the number of events not delivered yet.
+    :param reason: what the latest failed attempt said, as :meth:`FlashdutyError.as_dict`, or None.
+    :param refused: events that were refused for good and that nobody was told of yet.
+    """
+
+    waiting: int
+    reason: dict[str, t.Any] | None
+    refused: list[dict[str, t.Any]]
+
+
+class Outbox:
+    """One open state file. Use as a context manager; not to be carried over a fork, nor shared by threads.
+
+    :param folder: where the file is; made with mode 0700 when missing, and set to it when wider.
+    :param now: where the time comes from, in seconds since the epoch.
+    :raises OutboxError: when the file cannot be used.
+    """
+
+    def __init__(self, folder: str, *, now: t.Callable[[], float] = time.time) -> None:
+        self.folder = os.path.abspath(os.path.expanduser(folder))
+        self.path = os.path.join(self.folder, FILE_NAME)
+        self._now = now
+        with self._explained():
+            _make_private(self.folder, self.path)
+            self._db = sqlite3.connect(
+                self.path, timeout=_BUSY_TIMEOUT, isolation_level=None
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def __enter__(self) -> Outbox:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # -- what a run writes
+
+    def add(
+        self,
+        integration: str,
+        events: t.Iterable[Event],
+        *,
+        run_id: str = "",
+        opened: OpenAlert | None = None,
+        updated: t.Iterable[OpenAlert] = (),
+        closed: t.Iterable[str] = (),
+    ) -> None:
+        """Queue events, and remember in the same transaction what they open and close.
+
+        :param integration: the fingerprint of the connection to send them with.
+        :param opened: the alert that the events open, or raise again.
+        :param updated: open alerts whose details have changed.
+        :param closed: keys of alerts that the events close.
+        :raises OutboxError: when nothing could be written; then nothing was.
+        """
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO events (integration, kind, key, payload, run_id, added_at) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        integration,
+                        event.kind,
+                        event.key,
+                        json.dumps(event.payload()),
+                        run_id,
+                        self._now(),
+                    )
+                    for event in events
+                ],
+            )
+            for alert in [opened] if opened else []:
+                # Raised again: it opened when it opened, and what was confirmed stays confirmed.
+                self._db.execute(
+                    "INSERT INTO open_alerts (integration, alert_key, origin, title, status, opened_at, details)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (integration, alert_key) DO UPDATE SET"
+                    " origin = excluded.origin, title = excluded.title, status = excluded.status,"
+                    " details = excluded.details",
+                    (
+                        integration,
+                        alert.alert_key,
+                        alert.origin,
+                        alert.title,
+                        alert.status,
+                        alert.opened_at,
+                        json.dumps(alert.details),
+                    ),
+                )
+            self._db.executemany(
+                "UPDATE open_alerts SET details = ? WHERE integration = ? AND alert_key = ?",
+                [
+                    (json.dumps(alert.details), integration, alert.alert_key)
+                    for alert in updated
+                ],
+            )
+            self._db.executemany(
+                "DELETE FROM open_alerts WHERE integration = ? AND alert_key = ?",
+                [(integration, key) for key in closed],
+            )
+
+    def open_alerts(
+        self, integration: str | None = None, origin: str | None = None
+    ) -> list[OpenAlert]:
+        """Return the open alerts, the oldest first; of one integration and origin, where given."""
+        rows = self._rows(
+            "SELECT alert_key, origin, title, status, opened_at, details FROM open_alerts"
+            " WHERE (:integration IS NULL OR integration = :integration) AND (:origin IS NULL OR origin = :origin)"
+            " ORDER BY opened_at, alert_key",
+            {"integration": integration, "origin": origin},
+        )
+        return [OpenAlert(*row[:5], details=json.loads(row[5])) for row in rows]
+
+    def standing(self, integrations: t.Iterable[str]) -> Standing:
+        """Return what waits and what was refused for these integrations."""
+        marks, values = _in(integrations)
+        ((waiting,),) = self._rows(
+            f"SELECT count(*) FROM events WHERE refused_at IS NULL AND integration IN ({marks})",
+            values,
+        )
+        reasons = self._rows(
+            "SELECT error FROM events WHERE refused_at IS NULL AND error IS NOT NULL"
+            f" AND integration IN ({marks}) ORDER BY attempts DESC, id DESC LIMIT 1",
+            values,
+        )
+        refused = self._rows(
+            "SELECT error FROM events WHERE refused_at IS NOT NULL AND NOT reported"
+            f" AND integration IN ({marks}) ORDER BY id",
+            values,
+        )
+        return Standing(
+            waiting,
+            json.loads(reasons[0][0]) if reasons else None,
+            [json.loads(error) for (error,) in refused],
+        )
+
+    def is_waiting(
+        self,
+        integrations: t.Iterable[str],
+        *,
+        kind: str | None = None,
+        key: str | None = None,
+    ) -> bool:
+        """Say whether anything waits for these integrations; of one kind and key, where given."""
+        marks, values = _in(integrations)
+        return bool(
+            self._rows(
+                f"SELECT 1 FROM events WHERE refused_at IS NULL AND integration IN ({marks})"
+                " AND (? IS NULL OR kind = ?) AND (? IS NULL OR key = ?) LIMIT 1",
+                [*values, kind, kind, key, key],
+            )
+        )
+
+    def mark_reported(self, integrations: t.Iterable[str]) -> None:
+        """Note that a person has been told of all that was refused for these integrations."""
+        marks, values = _in(integrations)
+        with self._transaction():
+            self._db.execute(
+                "UPDATE events SET reported = 1 WHERE refused_at IS NOT NULL AND NOT reported"
+                f" AND integration IN ({marks})",
+                values,
+            )
+
+    # -- what a courier does
+
+    def claim(
+        self,
+        integration: str,
+        courier: str,
+        *,
+        limit: int,
+        lease: float,
+        rate_limit: int = 0,
+        key: str | None = None,
+    ) -> tuple[list[Waiting], float]:
+        """Claim events to send now; of each key only the first, so that order is kept.
+
+        Events that failed before come after those that did not, so that one bad event holds up no other.
+        What all couriers of this file have claimed in the last minute counts towards the rate limit.
+
+        :param courier: the name that the claim is made in; see :func:`courier_name`.
+        :param limit: how many at most.
+        :param lease: seconds until the claim ends by itself.
+        :param rate_limit: requests a minute, a tenth of it in any second; 0 is off.
+        :param key: only events of this alert or change, where given.
+        :returns: the events, and the seconds until the rate limit allows more (0 when it is not in the way).
+        """
+        now = self._now()
+        with self._transaction():
+            pause = 0.0
+            if rate_limit:
+                allowed, pause = self._allowance(integration, rate_limit, now)
+                limit = min(limit, allowed)
+            claimed = [
+                Waiting(*row)
+                for row in self._db.execute(
+                    "SELECT id, integration, kind, key, payload, attempts FROM events AS event"
+                    " WHERE refused_at IS NULL AND integration = :integration"
+                    " AND (:key IS NULL OR key = :key)"
+                    " AND (claimed_by IS NULL OR claimed_until < :now OR claimed_until > :now + :longest)"
+                    " AND NOT EXISTS (SELECT 1 FROM events AS earlier WHERE earlier.refused_at IS NULL"
+                    "  AND earlier.integration = event.integration AND earlier.kind = event.kind"
+                    "  AND earlier.key = event.key AND earlier.id < event.id)"
+                    " ORDER BY attempts, id LIMIT :limit",
+                    {
+                        "integration": integration,
+                        "now": now,
+                        "longest": _LONGEST_LEASE,
+                        "limit": limit,
+                        "key": key,
+                    },
+                )
+            ]
+            until = now + min(lease, _LONGEST_LEASE)
+            self._db.executemany(
+                "UPDATE events SET claimed_by = ?, claimed_until = ? WHERE id = ?",
+                [(courier, until, event.id) for event in claimed],
+            )
+            if rate_limit and claimed:
+                self._db.execute(
+                    "INSERT INTO requests VALUES (?, ?, ?)",
+                    (integration, now, len(claimed)),
+                )
+        return claimed, pause
+
+    def _allowance(
+        self, integration: str, rate_limit: int, now: float
+    ) -> tuple[int, float]:
+        """Return how many requests may be made now, and if none, in how many seconds one may."""
+        # What lies in the future comes from a clock that was set back.
+        self._db.execute(
+            "DELETE FROM requests WHERE at <= ? OR at > ?",
+            (now - _RATE_WINDOW, now + 1),
+        )
+        made = self._db.execute(
+            "SELECT at, count FROM requests WHERE integration = ? ORDER BY at",
+            (integration,),
+        ).fetchall()
+        a_second = max(1, rate_limit // 10)
+        in_second = [(at, count) for at, count in made if at > now - 1]
+        allowed = min(
+            rate_limit - sum(count for _at, count in made),
+            a_second - sum(count for _at, count in in_second),
+        )
+        if allowed > 0:
+            return allowed, 0.0
+        pause = in_second[0][0] + 1 - now if in_second else 0.0
+        if sum(count for _at, count in made) >= rate_limit:
+            pause = max(pause, made[0][0] + _RATE_WINDOW - now)
+        return 0, max(pause, 0.01)
+
+    def settle(
+        self,
+        *,
+        delivered: t.Iterable[Waiting] = (),
+        failed: t.Iterable[tuple[Waiting, FlashdutyError]] = (),
+        refused: t.Iterable[tuple[Waiting, FlashdutyError]] = (),
+        unsent: t.Iterable[Waiting] = (),
+    ) -> None:
+        """Note how attempts have ended.
+
+        :param delivered: accepted by the service; they leave the outbox.
+        :param failed: to be tried again; their claims end.
+        :param refused: refused for good; they are kept aside with the reason.
+        :param unsent: claimed, but not tried; their claims end.
+        """
+        delivered = list(delivered)
+        with self._transaction():
+            self._db.executemany(
+                "DELETE FROM events WHERE id = ?", [(event.id,) for event in delivered]
+            )
+            self._db.executemany(
+                "UPDATE open_alerts SET confirmed = 1 WHERE NOT confirmed AND integration = ? AND alert_key = ?",
+                [
+                    (event.integration, event.key)
+                    for event in delivered
+                    if event.kind == "alert"
+                ],
+            )
+            self._db.executemany(
+                "UPDATE events SET attempts = attempts + 1, error = ?, claimed_by = NULL, claimed_until = NULL"
+                " WHERE id = ?",
+                [(json.dumps(error.as_dict()), event.id) for event, error in failed],
+            )
+            self._db.executemany(
+                "UPDATE events SET claimed_by = NULL, claimed_until = NULL WHERE id = ?",
+                [(event.id,) for event in unsent],
+            )
+            for event, error in refused:
+                self._db.execute(
+                    "UPDATE events SET attempts = attempts + 1, error = ?, refused_at = ?, reported = 0,"
+                    " claimed_by = NULL, claimed_until = NULL WHERE id = ?",
+                    (json.dumps(error.as_dict()), self._now(), event.id),
+                )
+                if event.kind == "alert":
+                    self._forget_unconfirmed(event.integration, event.key)
+
+    def release(self, courier: str) -> None:
+        """Give back all that a courier has claimed."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE events SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = ?",
+                (courier,),
+            )
+
+    def release_dead(self) -> None:
+        """Give back what processes have claimed that are gone from this machine."""
+        for (courier,) in self._rows(
+            "SELECT DISTINCT claimed_by FROM events WHERE claimed_by IS NOT NULL"
+        ):
+            if _is_dead(courier):
+                self.release(courier)
+
+    def prune(
+        self,
+        *,
+        longest_age: float = LONGEST_AGE,
+        most_waiting: int = MOST_WAITING,
+        most_refused: int = MOST_REFUSED,
+    ) -> int:
+        """Keep the outbox bounded: drop the oldest events beyond an age or a number.
+
+        :param longest_age: seconds.
+        :returns: the number of waiting events that were dropped.
+        """
+        with self._transaction():
+            now = self._now()
+            doomed = self._db.execute(
+                "SELECT id, integration, kind, key FROM events WHERE refused_at IS NULL AND (added_at < ? OR id <="
+                " (SELECT id FROM events WHERE refused_at IS NULL ORDER BY id DESC LIMIT 1 OFFSET ?))",
+                (now - longest_age, most_waiting),
+            ).fetchall()
+            self._db.executemany(
+                "DELETE FROM events WHERE id = ?", [row[:1] for row in doomed]
+            )
+            for _id, integration, kind, key in doomed:
+                if kind == "alert":
+                    self._forget_unconfirmed(integration, key)
+            self._db.execute(
+                "DELETE FROM events WHERE refused_at IS NOT NULL AND (refused_at < ? OR id <="
+                " (SELECT id FROM events WHERE refused_at IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?))",
+                (now - longest_age, most_refused),
+            )
+        return len(doomed)
+
+    # -- what an administrator looks at and does
+
+    def events(self, *, refused: bool) -> list[dict[str, t.Any]]:
+        """Return the events that wait, or those that were refused, the oldest first."""
+        rows = self._rows(
+            "SELECT id, integration, kind, key, payload, run_id, added_at, attempts, error, refused_at FROM events"
+            f" WHERE refused_at IS {'NOT ' if refused else ''}NULL ORDER BY id"
+        )
+        return [
+            {
+                "id": row[0],
+                "integration": row[1],
+                "kind": row[2],
+                "key": row[3],
+                "event": json.loads(row[4]),
+                "run_id": row[5],
+                "added_at": row[6],
+                "attempts": row[7],
+                "error": json.loads(row[8]) if row[8] else None,
+                "refused_at": row[9],
+            }
+            for row in rows
+        ]
+
+    def retry_refused(self, kind: str, integration: str) -> int:
+        """Let the refused events of one kind wait again, to be sent with the given integration.
+
+        The integration may be another than the one that refused them: a wrong key is mended by a new one.
+
+        :returns: how many there are.
+        """
+        with self._transaction():
+            return self._db.execute(
+                "UPDATE events SET refused_at = NULL, reported = 0, attempts = 0, integration = ?"
+                " WHERE refused_at IS NOT NULL AND kind = ?",
+                (integration, kind),
+            ).rowcount
+
+    def discard_refused(self, kind: str | None = None) -> int:
+        """Delete the refused events, of one kind where given, and return how many there were."""
+        with self._transaction():
+            return self._db.execute(
+                "DELETE FROM events WHERE refused_at IS NOT NULL AND (:kind IS NULL OR kind = :kind)",
+                {"kind": kind},
+            ).rowcount
+
+    # -- inside
+
+    def _forget_unconfirmed(self, integration: str, alert_key: str) -> None:
+        # The service never heard of the alert, so nothing is open there, and no recovery is owed.
+        self._db.execute(
+            "DELETE FROM open_alerts WHERE integration = ? AND alert_key = ? AND NOT confirmed"
+            " AND NOT EXISTS (SELECT 1 FROM events WHERE refused_at IS NULL AND kind = 'alert'"
+            "  AND integration = open_alerts.integration AND key = open_alerts.alert_key)",
+            (integration, alert_key),
+        )
+
+    def _prepare(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise NewerOutbox(
+                f"{self.path} was written by a newer version of the collection (format {version}, known is"
+                f" {SCHEMA_VERSION})"
+            )
+        if version == 0:
+            # Readers and the writer do not wait for each other. Where the file system has no shared memory, SQLite
+            # stays with its rollback journal: slower, and as safe.
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._db.execute("PRAGMA journal_mode = WAL").fetchone()
+            with self._transaction():
+                # Somebody else may have been faster.
+                if self._db.execute("PRAGMA user_version").fetchone() == (0,):
+                    for statement in _SCHEMA.split(";"):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        # Safe against a killed process; a power cut may take the last moments.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _rows(self, query: str, values: t.Any = ()) -> list[tuple[t.Any, ...]]:
+        with self._explained():
+            return self._db.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> t.Iterator[None]:
+        with self._explained():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _explained(self) -> t.Iterator[None]:
+        """Turn what SQLite and the system say into words for a person."""
+        try:
+            yield
+        except sqlite3.OperationalError as exc:
+            raise OutboxError(f"cannot use {self.path}: {exc}") from exc
+        except sqlite3.DatabaseError as exc:
+            raise DamagedOutbox(f"{self.path} is damaged: {exc}") from exc
+        except OSError as exc:
+            raise OutboxError(f"cannot use {self.path}: {exc.strerror or exc}") from exc
+
+
+def exists(folder: str) -> bool:
+    """Say whether there is a state file in the folder, without opening it."""
+    return os.path.exists(os.path.join(os.path.expanduser(folder), FILE_NAME))
+
+
+def move_aside(folder: str, *, now: t.Callable[[], float] = time.time) -> str:
+    """Rename a damaged state file, so that a new one can be made, and return its new path."""
+    path = os.path.join(os.path.abspath(os.path.expanduser(folder)), FILE_NAME)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now()))
+    aside = f"{path}.damaged-{stamp}"
+    for ending in ("-shm", "-wal", ""):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(path + ending, aside + ending)
+    return aside
+
+
+def courier_name(pid: int | None = None) -> str:
+    """Return the name in which a process claims events: it tells whether the process still lives."""
+    return f"{socket.gethostname()}:{os.getpid() if pid is None else pid}"
+
+
+def _is_dead(courier: str) -> bool:
+    host, _colon, pid = courier.rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        # On another machine, or in another container: its lease will end.
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _make_private(folder: str, path: str) -> None:
+    """Make folder and file readable for their owner alone, also when they were there with wider rights."""
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    _narrow(folder, 0o700)
+    # SQLite gives its side files the rights of the main file.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for ending in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            _narrow(path + ending, 0o600)
+
+
+def _narrow(path: str, mode: int) -> None:
+    status = os.stat(path)
+    if stat.S_IMODE(status.st_mode) & ~mode and status.st_uid == os.geteuid():
+        os.chmod(path, mode)
+
+
+def _in(values: t.Iterable[str]) -> tuple[str, list[str]]:
+    values = list(values)
+    return ", ".join("?" * len(values)), values
