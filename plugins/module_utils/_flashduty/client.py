@@ -120,6 +120,9 @@ class Clock:
     jitter: t.Callable[[], float] = random.random
 
 
+SYSTEM_CLOCK = Clock()
+
+
 class Client:
     """Sends events to one integration. Not thread-safe: one client a thread.
 
@@ -131,7 +134,7 @@ class Client:
         connection: Connection,
         *,
         retry: RetryPolicy | None = None,
-        clock: Clock = Clock(),
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         if REQUESTS_IMPORT_ERROR is not None:
             raise ConfigurationError(

@@ -32,7 +32,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from .client import Client, Clock, Connection
+from .client import SYSTEM_CLOCK, Client, Clock, Connection
 from .errors import ConfigurationError, FlashdutyError
 from .events import AlertEvent
 from .outbox import OpenAlert, Outbox, Waiting, courier_name
@@ -75,7 +75,7 @@ class Courier:
         rate_limit: int = 900,
         on_kill: t.Callable[[], None] = lambda: None,
         run_is_alive: t.Callable[[], bool] = lambda: True,
-        clock: Clock = Clock(),
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._outbox = outbox
         self._rate_limit = rate_limit
@@ -196,7 +196,10 @@ class Courier:
             self._deadline = self._clock.monotonic() + float(message["farewell"])
 
     def _take_results(self, results: list[_Result]) -> None:
-        delivered, failed, refused, unsent = [], [], [], []
+        delivered: list[Waiting] = []
+        unsent: list[Waiting] = []
+        failed: list[tuple[Waiting, FlashdutyError]] = []
+        refused: list[tuple[Waiting, FlashdutyError]] = []
         for result in results:
             route, error = result.job.route, result.error
             route.in_flight -= 1

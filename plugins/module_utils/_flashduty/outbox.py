@@ -238,7 +238,7 @@ class Outbox:
             " ORDER BY opened_at, alert_key",
             {"integration": integration, "origin": origin},
         )
-        return [OpenAlert(*row[:5], details=json.loads(row[5])) for row in rows]
+        return [OpenAlert(*facts, json.loads(details)) for *facts, details in rows]
 
     def standing(self, integrations: t.Iterable[str]) -> Standing:
         """Return what waits and what was refused for these integrations."""
