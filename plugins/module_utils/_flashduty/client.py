@@ -8,17 +8,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import random
 import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
 
+from .connection import Connection
 from .errors import (
     ApiError,
     ConfigurationError,
@@ -29,7 +29,6 @@ from .errors import (
     is_worth_a_retry,
 )
 from .events import Event
-from .redaction import Redactor
 from .retry import RetryPolicy
 
 try:
@@ -40,9 +39,6 @@ else:
     REQUESTS_IMPORT_ERROR = None
 
 USER_AGENT = "flashcat.flashduty (Ansible collection)"
-DEFAULT_API_URL = "https://api.flashcat.cloud"
-# Source of the paths: Flashduty Alert Event API documentation.
-PATHS = {"alert": "/event/push/alert/standard", "change": "/event/push/change/standard"}
 REQUEST_ID_HEADER = "Flashcat-Request-Id"
 
 # Flashduty's answers have a few hundred bytes; what is longer comes from somebody else.
@@ -53,47 +49,6 @@ _CHUNK = 8 * 1024
 for _name in ("urllib3", "requests", "charset_normalizer"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
     logging.getLogger(_name).propagate = False
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How to reach one integration.
-
-    :param integration_key: the secret that the URL carries.
-    :param url: scheme, host and path to send to, without the key.
-    :param validate_certs: whether the server's certificate is verified.
-    :param ca_path: a file or folder of certificates to trust instead of the usual ones.
-    :param client_cert: a file with a client certificate, and its key where client_key is not given.
-    :param use_proxy: whether HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count.
-    :param timeout: seconds for one attempt.
-    :param retries: further attempts after the first one.
-    """
-
-    integration_key: str = field(repr=False)
-    url: str
-    validate_certs: bool = True
-    ca_path: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-    use_proxy: bool = True
-    timeout: float = 10.0
-    retries: int = 3
-
-    @property
-    def host(self) -> str:
-        """The server's name, for messages."""
-        return urlsplit(self.url).hostname or self.url
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells two integrations apart without telling the key: a hash over key and URL."""
-        text = f"flashduty\n{self.url}\n{self.integration_key}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def redactor(self) -> Redactor:
-        """Hides this connection's key in texts."""
-        return Redactor([self.integration_key])
 
 
 @dataclass(frozen=True)
@@ -358,7 +313,7 @@ class Client:
             return self._timed_out()
         if isinstance(exc, requests.exceptions.ProxyError):
             return ConnectionFailed(
-                f"Cannot reach {host} through the proxy.",
+                f"Cannot reach {host}: the proxy does not answer.",
                 hint="Check HTTPS_PROXY and NO_PROXY, or set use_proxy to false.",
             )
         if isinstance(exc, requests.exceptions.SSLError) or names & {
@@ -367,7 +322,7 @@ class Client:
         }:
             why = f" ({reasons})" if reasons else ""
             return ConnectionFailed(
-                f"Cannot reach {host}: no TLS connection could be made{why}.",
+                f"Cannot reach {host}: no TLS connection{why}.",
                 hint="For a private certificate authority set ca_path; check client_cert and client_key"
                 " where the server asks for them.",
             )
@@ -380,22 +335,22 @@ class Client:
                 hint="Check api_url or push_url.",
             )
         if names & {"gaierror", "NameResolutionError"}:
-            what = "its name cannot be resolved"
+            what = "name not resolved"
         elif "ConnectionRefusedError" in names:
-            what = "the connection was refused"
+            what = "connection refused"
         elif names & {"ConnectionResetError", "BrokenPipeError"}:
-            what = "the connection was reset"
+            what = "connection reset"
         elif names & {
             "RemoteDisconnected",
             "IncompleteRead",
             "ProtocolError",
             "ChunkedEncodingError",
         }:
-            what = "the connection was closed before the answer was complete"
+            what = "connection closed before the answer was complete"
         elif isinstance(exc, requests.ConnectionError):
-            what = "the connection failed"
+            what = "connection failed"
         else:
-            what = f"the connection failed ({type(exc).__name__})"
+            what = f"connection failed ({type(exc).__name__})"
         return ConnectionFailed(
             f"Cannot reach {host}: {what}.",
             hint="Check the network, the firewall and the proxy, and api_url or push_url.",

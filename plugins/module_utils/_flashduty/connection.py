@@ -1,0 +1,61 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""How to reach one integration. Without the HTTP library: a run that sends nothing does not import it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from .redaction import Redactor
+
+DEFAULT_API_URL = "https://api.flashcat.cloud"
+# Source of the paths: Flashduty Alert Event API documentation.
+PATHS = {"alert": "/event/push/alert/standard", "change": "/event/push/change/standard"}
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach one integration.
+
+    :param integration_key: the secret that the URL carries.
+    :param url: scheme, host and path to send to, without the key.
+    :param validate_certs: whether the server's certificate is verified.
+    :param ca_path: a file or folder of certificates to trust instead of the usual ones.
+    :param client_cert: a file with a client certificate, and its key where client_key is not given.
+    :param use_proxy: whether HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count.
+    :param timeout: seconds for one attempt.
+    :param retries: further attempts after the first one.
+    """
+
+    integration_key: str = field(repr=False)
+    url: str
+    validate_certs: bool = True
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    use_proxy: bool = True
+    timeout: float = 10.0
+    retries: int = 3
+
+    @property
+    def host(self) -> str:
+        """The server's name, for messages."""
+        return urlsplit(self.url).hostname or self.url
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells two integrations apart without telling the key: a hash over key and URL."""
+        text = f"flashduty\n{self.url}\n{self.integration_key}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def redactor(self) -> Redactor:
+        """Hides this connection's key in texts."""
+        return Redactor([self.integration_key])
