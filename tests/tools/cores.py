@@ -161,7 +161,9 @@ def configured_cores() -> list[Core]:
     configured = os.environ.get(CORES_VARIABLE)
     if not configured:
         return [current_core()]
-    return [Core(version, Path(root)) for version, root in json.loads(configured).items()]
+    return [
+        Core(version, Path(root)) for version, root in json.loads(configured).items()
+    ]
 
 
 def main(arguments: t.Sequence[str] | None = None) -> int:

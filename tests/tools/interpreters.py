@@ -67,7 +67,7 @@ def probe(python: Path) -> tuple[Version, Path] | None:
     return (int(major), int(minor)), Path(executable)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def working_pythons() -> dict[Version, Path]:
     """Return the first working Python of each version, newest version first."""
     found: dict[Version, Path] = {}

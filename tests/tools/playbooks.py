@@ -55,7 +55,9 @@ def parse_recap(output: str) -> dict[str, dict[str, int]]:
     return {
         line["host"]: {
             name: int(count)
-            for name, _, count in (pair.partition("=") for pair in line["counts"].split())
+            for name, _, count in (
+                pair.partition("=") for pair in line["counts"].split()
+            )
         }
         for line in RECAP_LINE.finditer(recap)
     }
@@ -64,7 +66,9 @@ def parse_recap(output: str) -> dict[str, dict[str, int]]:
 class RunningPlaybook:
     """An ansible-playbook that may be waited for, or killed."""
 
-    def __init__(self, process: subprocess.Popen[bytes], stdout: Path, stderr: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], stdout: Path, stderr: Path
+    ) -> None:
         self.process = process
         self._stdout = stdout
         self._stderr = stderr
@@ -150,7 +154,9 @@ class Workspace:
         if config is not None:
             self.write("ansible.cfg", config)
         number = len(self._runs) + 1
-        stdout, stderr = (self.folder / f"run{number}.{name}" for name in ("out", "err"))
+        stdout, stderr = (
+            self.folder / f"run{number}.{name}" for name in ("out", "err")
+        )
         command = [core.bin("ansible-playbook"), "-i", str(inventory), str(playbook)]
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = subprocess.Popen(
