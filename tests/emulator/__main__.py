@@ -127,13 +127,9 @@ async def serve(options: argparse.Namespace) -> None:
         keepalive_timeout=600.0,
     )
 
-    def protocol() -> asyncio.Protocol:
-        emulator.connected()
-        return server()
-
     context = tls_context(options)
     listener = await loop.create_server(
-        protocol, options.host, options.port, ssl=context, backlog=1024
+        server, options.host, options.port, ssl=context, backlog=1024
     )
     port = listener.sockets[0].getsockname()[1]
     scheme = "http" if context is None else "https"

@@ -87,7 +87,6 @@ class Emulator:
             *([] if record else ["--no-record"]),
             *(["--tls-client"] if client_certificate else []),
             *(["--keep"] if keep else []),
-            "--quiet",
         ]
 
     # --- where it is ---
@@ -148,7 +147,7 @@ class Emulator:
             return
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="flashduty-emulator-"))
-        with open(self._folder / "stderr", "w+", encoding="utf-8") as stderr:
+        with open(self._folder / "stderr", "a", encoding="utf-8") as stderr:
             self._process = subprocess.Popen(
                 self._command(),
                 cwd=_TESTS,
@@ -193,6 +192,8 @@ class Emulator:
         """Stop for good and remove the files."""
         self.stop()
         if self._folder is not None:
+            # Where the emulator itself went wrong, the test that saw it should say so.
+            sys.stderr.write(self._stderr())
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
@@ -302,9 +303,11 @@ class Emulator:
         line = process.stdout.readline() if readable else ""
         if not line:
             process.kill()
-            stderr = (t.cast(Path, self._folder) / "stderr").read_text(encoding="utf-8")
-            raise EmulatorError(f"The emulator did not start: {stderr.strip()}")
+            raise EmulatorError(f"The emulator did not start: {self._stderr()}")
         return t.cast(Item, json.loads(line))
+
+    def _stderr(self) -> str:
+        return (t.cast(Path, self._folder) / "stderr").read_text(encoding="utf-8")
 
     def _items(self, part: str) -> list[Item]:
         return t.cast("list[Item]", self.state(part)[part])

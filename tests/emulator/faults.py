@@ -8,7 +8,8 @@ A fault is a JSON object with a ``kind`` and its options (``KINDS`` lists them).
 
 - ``times``: for how many requests, default 1; 0 means until told otherwise,
 - ``match``: only requests whose payload has these values; ``kind`` stands for alert or change,
-- ``accept``: whether the event counts as received although the answer goes wrong.
+- ``accept``: whether the event counts as received although the answer goes wrong. ``latency`` and
+  ``dribble`` always accept it.
 
 Faults are used up in order. ``latency`` comes on top of the fault that follows it.
 """
@@ -59,20 +60,22 @@ KINDS: dict[str, Options] = {
     },
 }
 
+#: Their answer is the service's own.
 _ACCEPTING = frozenset(("latency", "dribble"))
 _COMMON = frozenset(("kind", "times", "match", "accept"))
-_OPTION_TYPES: dict[str, tuple[type, ...]] = {
-    "http": (int,),
-    "seconds": (int, float),
-    "bytes": (int,),
-    "code": (str,),
-    "message": (str,),
-    "retry_after": (str, int),
-    "when": (str,),
-    "location": (str,),
-    "body": (str,),
-    "content_type": (str,),
-    "headers": (dict,),
+_Check = t.Callable[[t.Any], bool]
+_OPTION_RULES: dict[str, tuple[_Check, str]] = {
+    "http": (lambda value: _is_int(value) and 200 <= value <= 599, "from 200 to 599"),
+    "seconds": (lambda value: _is_number(value) and value >= 0, "0 or more"),
+    "bytes": (lambda value: _is_int(value) and value >= 1, "1 or more"),
+    "code": (lambda value: value in ERRORS, f"one of {', '.join(ERRORS)}"),
+    "message": (lambda value: isinstance(value, str), "a string"),
+    "retry_after": (lambda value: isinstance(value, (str, int)), "a string"),
+    "when": (lambda value: value in ("before", "after"), "before or after"),
+    "location": (lambda value: isinstance(value, str), "a string"),
+    "body": (lambda value: isinstance(value, str), "a string"),
+    "content_type": (lambda value: isinstance(value, str), "a string"),
+    "headers": (lambda value: isinstance(value, dict), "an object"),
 }
 
 
@@ -104,17 +107,19 @@ class Fault:
             raise FaultError(f"A {kind} fault has no option {sorted(unknown)[0]}.")
         options = {name: source.get(name, value) for name, value in defaults.items()}
         for name, value in options.items():
-            _check_option(kind, name, value, default=defaults[name])
+            accepts, rule = _OPTION_RULES[name]
+            if not accepts(value) and not value is defaults[name] is None:
+                raise FaultError(f"The {name} of a {kind} fault must be {rule}.")
         times = source.get("times", 1)
-        if not isinstance(times, int) or isinstance(times, bool) or times < 0:
+        if not _is_int(times) or times < 0:
             raise FaultError("The times of a fault must be 0 or more.")
         match = source.get("match") or {}
         if not isinstance(match, dict):
             raise FaultError("The match of a fault must be an object.")
-        accept = source.get("accept", kind in _ACCEPTING)
+        accept = source.get("accept", False)
         if not isinstance(accept, bool):
             raise FaultError("The accept of a fault must be true or false.")
-        return cls(kind, options, times, match, accept)
+        return cls(kind, options, times, match, accept or kind in _ACCEPTING)
 
     def as_dict(self) -> dict[str, t.Any]:
         return {
@@ -136,21 +141,12 @@ class Fault:
         )
 
 
-def _check_option(kind: str, name: str, value: t.Any, *, default: t.Any) -> None:
-    if value is None and default is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, _OPTION_TYPES[name]):
-        raise FaultError(f"The {name} of a {kind} fault has the wrong type.")
-    if name == "code" and value not in ERRORS:
-        raise FaultError(f"The code of an error must be one of {', '.join(ERRORS)}.")
-    if name == "when" and value not in ("before", "after"):
-        raise FaultError("The when of a drop must be before or after.")
-    if name == "http" and not 200 <= value <= 599:
-        raise FaultError("The http of a fault must be a status from 200 to 599.")
-    if name in ("seconds", "bytes") and value < 0:
-        raise FaultError(f"The {name} of a fault must not be negative.")
-    if name == "bytes" and kind == "dribble" and value == 0:
-        raise FaultError("The bytes of a dribble must be 1 or more.")
+def _is_int(value: t.Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: t.Any) -> bool:
+    return _is_int(value) or isinstance(value, float)
 
 
 class FaultQueue:
@@ -159,8 +155,8 @@ class FaultQueue:
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     @property
     def reads_payload(self) -> bool:

@@ -10,12 +10,22 @@ import base64
 import functools
 import hashlib
 import re
+import typing as t
+from collections import Counter
 from pathlib import Path
 
 from aiohttp import web
 
+from .service import Alert, Change, Service
+
+#: The page shows the newest ones; it has to stay quick with thousands.
+_MAX_OPEN = 200
+_MAX_RECOVERED = 60
+_MAX_CHANGES = 60
+_MAX_EVENTS = 30
+
 _SECURITY = (
-    "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; script-src {scripts}; style-src {styles}"
 )
 
@@ -32,6 +42,33 @@ def response() -> web.Response:
             "Referrer-Policy": "no-referrer",
         },
     )
+
+
+def content(service: Service) -> dict[str, t.Any]:
+    """Return what the page shows, newest first."""
+    open_alerts = list(service.open_alerts())
+    changes = list(service.all_changes())
+    return {
+        "version": service.version,
+        "severities": Counter(alert.severity for alert in open_alerts),
+        "open": _newest(open_alerts, _MAX_OPEN),
+        "open_count": len(open_alerts),
+        "recovered": _newest(service.recovered_alerts(_MAX_RECOVERED), _MAX_RECOVERED),
+        "recovered_count": service.alert_count - len(open_alerts),
+        "changes": _newest(changes, _MAX_CHANGES),
+        "changes_count": len(changes),
+    }
+
+
+def _newest(items: t.Sequence[Alert | Change], limit: int) -> list[dict[str, t.Any]]:
+    return [
+        {
+            **shown,
+            "events": shown["events"][-_MAX_EVENTS:],
+            "events_count": len(shown["events"]),
+        }
+        for shown in (item.as_dict() for item in reversed(items[-limit:]))
+    ]
 
 
 @functools.cache

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import json
 import socket
 import struct
 import time
 import typing as t
+import weakref
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -122,22 +124,25 @@ class Emulator:
         self._latency = latency
         self._record = record
         self._in_flight = 0
+        self._max_in_flight = 0
+        self._counts: Counter[str] = Counter()
+        self._connections: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._behaved = asyncio.Event()
         self._admin: dict[tuple[str, str], _AdminHandler] = {
             ("GET", "state"): self._get_state,
+            ("GET", "page"): self._get_page,
             ("GET", "stream"): self._get_stream,
             ("POST", "faults"): self._post_faults,
             ("POST", "behave"): self._post_behave,
             ("POST", "reset"): self._post_reset,
             ("POST", "close"): self._post_close,
         }
-        self._forget_counts()
 
     # --- the push API ---
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         raw = request.raw_path
-        if raw == "/":
+        if raw == "/" and request.method == "GET":
             return page.response()
         if raw.startswith(ADMIN_PREFIX):
             return await self._handle_admin(request)
@@ -147,9 +152,6 @@ class Emulator:
             return await self._handle_push(request)
         finally:
             self._in_flight -= 1
-
-    def connected(self) -> None:
-        self._counts["connections"] += 1
 
     async def _handle_push(self, request: web.BaseRequest) -> web.StreamResponse:
         record = self._begin(request)
@@ -177,6 +179,9 @@ class Emulator:
             and self.service.integration(target.kind, target.key) is not None,
         )
         self._counts["requests"] += 1
+        if transport is not None and transport not in self._connections:
+            self._connections.add(transport)
+            self._counts["connections"] += 1
         if self._record:
             self.recorder.add(record)
             self.service.version += 1
@@ -257,10 +262,8 @@ class Emulator:
         return self._end(record, _spoilt_reply(request, fault)).response()
 
     async def _hang(self, seconds: float) -> None:
-        try:
+        with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._behaved.wait(), seconds)
-        except TimeoutError:
-            pass
 
     # --- the admin interface ---
 
@@ -303,6 +306,12 @@ class Emulator:
         parts = request.query.get("parts")
         return web.json_response(self.state(parts.split(",") if parts else PARTS))
 
+    async def _get_page(self, request: web.BaseRequest) -> web.StreamResponse:
+        content = page.content(self.service)
+        content["counts"] = self._all_counts()
+        content["faults"] = len(self.faults)
+        return web.json_response(content)
+
     async def _get_stream(self, request: web.BaseRequest) -> web.StreamResponse:
         """Tell a web page each time there is something new, until it goes away."""
         response = web.StreamResponse(
@@ -329,6 +338,7 @@ class Emulator:
         sources = content if isinstance(content, list) else [content]
         self._behaved.clear()
         self.faults.add([Fault.read(source) for source in sources])
+        self.service.version += 1
         return web.json_response({"faults": self.faults.as_list()})
 
     async def _post_behave(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -339,7 +349,8 @@ class Emulator:
         self.behave()
         self.service.reset()
         self.recorder.reset()
-        self._forget_counts()
+        self._counts.clear()
+        self._max_in_flight = self._in_flight
         return web.json_response({"version": self.service.version})
 
     async def _post_close(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -350,11 +361,8 @@ class Emulator:
     def behave(self) -> None:
         """Forget the faults that wait, and let go of the requests that hang."""
         self.faults.clear()
+        self.service.version += 1
         self._behaved.set()
-
-    def _forget_counts(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._max_in_flight = self._in_flight
 
     def _all_counts(self) -> dict[str, int]:
         return {
@@ -427,7 +435,7 @@ def _reset(request: web.BaseRequest) -> web.Response:
         transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
         )
-        transport.abort()  # type: ignore[attr-defined]
+        transport.abort()
     return web.Response()
 
 

@@ -311,6 +311,7 @@ class ChangeEvent:
 class Alert:
     """One alert: what the events of one key are merged into, from its opening to its recovery."""
 
+    number: int
     integration: int
     alert_key: str
     severity: str
@@ -332,6 +333,7 @@ class Alert:
 
     def as_dict(self) -> dict[str, t.Any]:
         return {
+            "number": self.number,
             "alert_key": self.alert_key,
             "integration": self.integration,
             "title": self.title,
@@ -352,6 +354,7 @@ class Alert:
 class Change:
     """One change: what the events of one key are merged into."""
 
+    number: int
     integration: int
     change_key: str
     status: str
@@ -366,6 +369,7 @@ class Change:
 
     def as_dict(self) -> dict[str, t.Any]:
         return {
+            "number": self.number,
             "change_key": self.change_key,
             "integration": self.integration,
             "title": self.title,
@@ -455,6 +459,7 @@ class Service:
         self.log: list[Accepted] = []
         self._alerts: list[Alert] = []
         self._open: dict[tuple[int, str], Alert] = {}
+        self._recovered: list[Alert] = []
         self._changes: dict[tuple[int, str], Change] = {}
         self._limits: dict[tuple[Kind, int], RateLimit] = {}
         self._closings: list[tuple[int, str, int, int]] = []
@@ -559,6 +564,7 @@ class Service:
             if event.status == "Ok":
                 return "stray"
             alert = Alert(
+                number=len(self._alerts) + 1,
                 integration=integration,
                 alert_key=event.alert_key,
                 severity=event.status,
@@ -576,8 +582,7 @@ class Service:
             alert.seen.add(json.dumps(payload, sort_keys=True))
             alert.last = (event.status, event.title, event.description)
         if event.status == "Ok":
-            alert.recovered_at = event.event_time
-            del self._open[place]
+            self._recover(place, at=event.event_time)
         alert.events.append(
             {
                 "status": event.status,
@@ -632,6 +637,7 @@ class Service:
         if change is None:
             outcome = "started"
             change = Change(
+                number=len(self._changes) + 1,
                 integration=integration,
                 change_key=event.change_key,
                 status=event.status,
@@ -666,10 +672,14 @@ class Service:
         )
         return outcome
 
-    def _close_by_hand(self, integration: int, alert_key: str, at: int) -> None:
-        alert = self._open.pop((integration, alert_key))
+    def _recover(self, place: tuple[int, str], *, at: int) -> Alert:
+        alert = self._open.pop(place)
         alert.recovered_at = at
-        alert.closed_by_hand = True
+        self._recovered.append(alert)
+        return alert
+
+    def _close_by_hand(self, integration: int, alert_key: str, at: int) -> None:
+        self._recover((integration, alert_key), at=at).closed_by_hand = True
         self._closings.append((integration, alert_key, len(self.log), at))
         self.version += 1
 
@@ -719,6 +729,21 @@ class Service:
         merge(integration, payload, received_at, request_id)
 
     # --- looking ---
+
+    @property
+    def alert_count(self) -> int:
+        return len(self._alerts)
+
+    def open_alerts(self) -> t.Iterator[Alert]:
+        """Return the open alerts in the order they opened."""
+        return iter(self._open.values())
+
+    def recovered_alerts(self, limit: int) -> list[Alert]:
+        """Return the alerts that recovered last, the latest last."""
+        return self._recovered[-limit:]
+
+    def all_changes(self) -> t.Iterator[Change]:
+        return iter(self._changes.values())
 
     def alerts(self) -> list[dict[str, t.Any]]:
         return [alert.as_dict() for alert in self._alerts]
