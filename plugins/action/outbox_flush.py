@@ -1,0 +1,194 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.client import (
+    Client,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
+    Connection,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.courier import (
+    Courier,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+    TimeoutReached,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    Outbox,
+    exists,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    CHANGE_PREFIX,
+    names_a_key,
+    outbox_flush_argument_spec,
+    resolve_count,
+    resolve_state_path,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import (
+    ControllerAction,
+    Result,
+    outbox_problems,
+)
+
+
+class ActionModule(ControllerAction):
+    """Deliver what waits in the outbox of the controller."""
+
+    mutually_exclusive = [["retry_undeliverable", "discard_undeliverable"]]
+
+    def argument_spec(self) -> dict[str, t.Any]:
+        return outbox_flush_argument_spec()
+
+    def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        layers = self.layers(options, kind="alert")
+        state_path = resolve_state_path(layers)
+        max_in_flight = resolve_count(layers, "max_in_flight", default=8, at_least=1)
+        rate_limit = resolve_count(layers, "rate_limit", default=900)
+        connections = self._connections(options)
+        if not exists(state_path):
+            return {**_result(), "state_path": state_path}
+        with outbox_problems(), Outbox(state_path) as outbox:
+            if self._task.check_mode:
+                result = _prediction(outbox, connections, options)
+            else:
+                result = _flush(outbox, connections, options, max_in_flight, rate_limit)
+        return {**result, "state_path": state_path}
+
+    def _connections(self, options: dict[str, t.Any]) -> dict[str, Connection]:
+        """Return the connections that are configured, by kind."""
+        layers = {
+            kind: self.layers(options, kind=kind, prefix=prefix)
+            for kind, prefix in (("alert", ""), ("change", CHANGE_PREFIX))
+        }
+        # Without any key, what is said about the alert integration is the clearest.
+        configured = [kind for kind in layers if names_a_key(layers[kind])] or ["alert"]
+        return {
+            kind: self.resolve(layers[kind], kind=kind).connection
+            for kind in configured
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Snapshot:
+    """How many events there are, and the latest reasons."""
+
+    waiting: int
+    waiting_for_others: int
+    refused: list[dict[str, t.Any]]
+    reason: dict[str, t.Any] | None
+
+    @classmethod
+    def of(cls, outbox: Outbox, connections: t.Mapping[str, Connection]) -> _Snapshot:
+        standing = outbox.standing([c.fingerprint for c in connections.values()])
+        others = len(outbox.events(refused=False)) - standing.waiting
+        return cls(
+            standing.waiting, others, outbox.events(refused=True), standing.reason
+        )
+
+
+def _result(**counts: int) -> Result:
+    names = (
+        "delivered",
+        "waiting",
+        "waiting_for_others",
+        "undeliverable",
+        "retried",
+        "discarded",
+    )
+    result = {name: counts.get(name, 0) for name in names}
+    return {
+        **result,
+        "changed": bool(
+            result["delivered"] or result["retried"] or result["discarded"]
+        ),
+    }
+
+
+def _prediction(
+    outbox: Outbox,
+    connections: t.Mapping[str, Connection],
+    options: t.Mapping[str, t.Any],
+) -> Result:
+    """Return what would come out if every event was accepted."""
+    now = _Snapshot.of(outbox, connections)
+    retried = (
+        sum(row["kind"] in connections for row in now.refused)
+        if options["retry_undeliverable"]
+        else 0
+    )
+    discarded = len(now.refused) if options["discard_undeliverable"] else 0
+    return _result(
+        delivered=now.waiting + retried,
+        waiting_for_others=now.waiting_for_others,
+        undeliverable=len(now.refused) - retried - discarded,
+        retried=retried,
+        discarded=discarded,
+    )
+
+
+def _flush(
+    outbox: Outbox,
+    connections: t.Mapping[str, Connection],
+    options: t.Mapping[str, t.Any],
+    max_in_flight: int,
+    rate_limit: int,
+) -> Result:
+    discarded = outbox.discard_refused() if options["discard_undeliverable"] else 0
+    retried = 0
+    if options["retry_undeliverable"]:
+        retried = sum(
+            outbox.retry_refused(kind, c.fingerprint) for kind, c in connections.items()
+        )
+    before = _Snapshot.of(outbox, connections)
+    if before.waiting:
+        courier = Courier(outbox, max_in_flight=max_in_flight, rate_limit=rate_limit)
+        for connection in connections.values():
+            # What is missing here, such as requests, is said at once and not after the wait.
+            Client(connection).close()
+            courier.tell({"connection": dataclasses.asdict(connection)})
+        courier.tell({"farewell": options["wait"]})
+        courier.run()
+    after = _Snapshot.of(outbox, connections)
+    refused = max(0, len(after.refused) - len(before.refused))
+    result = _result(
+        delivered=max(0, before.waiting - after.waiting - refused),
+        waiting=after.waiting,
+        waiting_for_others=after.waiting_for_others,
+        undeliverable=len(after.refused),
+        retried=retried,
+        discarded=discarded,
+    )
+    complaint = _complaint(after, refused, options["wait"])
+    return {**result, **complaint} if complaint else result
+
+
+def _complaint(after: _Snapshot, refused: int, wait: float) -> Result | None:
+    """Return why the task fails, or None."""
+    if after.waiting:
+        what = f"{_events(after.waiting)} not delivered within {wait:g} seconds, and will be tried again."
+        error = (
+            after.reason
+            or TimeoutReached(
+                "There was too little time.", hint="Raise wait."
+            ).as_dict()
+        )
+    elif refused:
+        what = f"{_events(refused)} refused for good, and kept as undeliverable."
+        error = after.refused[-1]["error"]
+    else:
+        return None
+    return {
+        "failed": True,
+        "msg": f"{what} {error['message']} {error['hint']}",
+        "error": error,
+    }
+
+
+def _events(count: int) -> str:
+    return f"{count} {'event was' if count == 1 else 'events were'}"

@@ -1,0 +1,170 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""One event as one task: from the options to the result, the same on the controller and on a target."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._flashduty.client import Client, Receipt
+from ._flashduty.errors import FlashdutyError
+from ._flashduty.events import (
+    DESCRIPTION_LIMIT,
+    LABEL_KEY_LIMIT,
+    LABEL_VALUE_LIMIT,
+    TITLE_LIMIT,
+    AlertEvent,
+    ChangeEvent,
+    Event,
+)
+from ._flashduty.redaction import Redactor
+from ._options import resolve_connection, task_layer
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+ALERT_FIELDS = (
+    "title_rule",
+    "event_status",
+    "alert_key",
+    "event_time",
+    "description",
+    "labels",
+    "images",
+)
+CHANGE_FIELDS = (
+    "change_key",
+    "change_status",
+    "title",
+    "event_time",
+    "description",
+    "link",
+    "labels",
+)
+_LIMITS = {
+    "title_rule": TITLE_LIMIT,
+    "title": TITLE_LIMIT,
+    "description": DESCRIPTION_LIMIT,
+}
+
+
+def event_from_options(kind: str, options: t.Mapping[str, t.Any]) -> Event:
+    """Return the event that a task describes.
+
+    :raises InvalidEvent: when it breaks a rule of the service.
+    """
+    names = CHANGE_FIELDS if kind == "change" else ALERT_FIELDS
+    fields: dict[str, t.Any] = {name: options.get(name) for name in names}
+    return (
+        ChangeEvent.create(**fields)
+        if kind == "change"
+        else AlertEvent.create(**fields)
+    )
+
+
+def truncation_warnings(event: Event) -> list[str]:
+    """Return a sentence for each field that was too long."""
+    return [_truncation_warning(field) for field in event.truncated]
+
+
+def _truncation_warning(field: str) -> str:
+    if field in _LIMITS:
+        return f"{field} was cut: Flashduty takes at most {_LIMITS[field]} characters."
+    return (
+        f"{field} was cut: Flashduty takes at most {LABEL_KEY_LIMIT} characters of a label's name"
+        f" and {LABEL_VALUE_LIMIT} of its value."
+    )
+
+
+def unsent_result(event: Event) -> dict[str, t.Any]:
+    """Return what a task says about an event that was not sent, for whatever reason."""
+    return {
+        "changed": False,
+        f"{event.kind}_key": event.key,
+        "event": event.payload(),
+        "truncated": list(event.truncated),
+        "request_id": None,
+        "http_status": None,
+        "attempts": 0,
+        "queued": False,
+    }
+
+
+def deliver(send: t.Callable[[Event], Receipt], event: Event) -> dict[str, t.Any]:
+    """Send the event and return the task's result.
+
+    An error becomes a part of the result, not an exception: Ansible would print its whole chain.
+    """
+    result = unsent_result(event)
+    try:
+        receipt = send(event)
+    except FlashdutyError as exc:
+        return {**result, **failure(exc)}
+    return {
+        **result,
+        "changed": True,
+        "request_id": receipt.request_id,
+        "http_status": receipt.http_status,
+        "attempts": receipt.attempts,
+    }
+
+
+def failure(exc: FlashdutyError) -> dict[str, t.Any]:
+    """Return the result of a task that this error ends."""
+    return {
+        "failed": True,
+        "changed": False,
+        **exc.as_result(),
+        "request_id": exc.request_id,
+        "http_status": exc.http_status,
+    }
+
+
+def scrubbed(result: dict[str, t.Any], redactor: Redactor) -> dict[str, t.Any]:
+    """Return a result in which no text holds a secret. The names in it are ours, but for those of labels."""
+
+    def scrub(value: t.Any, *, names_are_ours: bool = True) -> t.Any:
+        if isinstance(value, dict) and names_are_ours:
+            return {
+                name: scrub(inner, names_are_ours=name != "labels")
+                for name, inner in value.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [scrub(inner) for inner in value]
+        return redactor.scrub_data(value)
+
+    return t.cast("dict[str, t.Any]", scrub(result))
+
+
+def run_module(module: AnsibleModule, *, kind: str) -> t.NoReturn:
+    """Send the event from the machine that runs the module. The action plugin has found out the connection."""
+    redactor = Redactor()
+    try:
+        connection = resolve_connection(
+            [task_layer(module.params)], kind=kind
+        ).connection
+        redactor = connection.redactor
+        event = event_from_options(kind, module.params)
+        for warning in truncation_warnings(event):
+            module.warn(warning)
+        if module.check_mode:
+            result = {**unsent_result(event), "changed": True}
+        else:
+            with Client(connection) as client:
+                result = deliver(client.send, event)
+    except FlashdutyError as exc:
+        result = failure(exc)
+    module.exit_json(**scrubbed(result, redactor))
+
+
+def refuse_to_run_as_module(module: AnsibleModule, name: str) -> t.NoReturn:
+    """End a module that is nothing but documentation: its action plugin does the work on the controller."""
+    module.fail_json(
+        msg=f"flashcat.flashduty.{name} runs on the controller and cannot be run as a module of its own."
+        f" Use it as a task: flashcat.flashduty.{name}."
+    )

@@ -1,0 +1,191 @@
+#!/usr/bin/python
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: outbox_info
+short_description: Show what waits to be delivered to Flashduty, and which alerts are open
+version_added: 1.0.0
+author:
+  - Flashcat (@flashcatcloud)
+description:
+  - Shows the outbox of the controller, which are the events that wait to be delivered, and the events that Flashduty
+    refused for good. Shows the alerts that are open, too, as far as the callback
+    P(flashcat.flashduty.alert_on_failure#callback) knows.
+  - It runs on the controller, where the state is, whatever host the task is for. So use C(run_once).
+  - It opens no connection, and needs no integration key. The connection options are accepted, so that defaults for the
+    action group work, and do not count.
+extends_documentation_fragment:
+  - flashcat.flashduty._attributes
+  - flashcat.flashduty._attributes.actiongroup_flashduty
+  - flashcat.flashduty._attributes.info
+  - flashcat.flashduty._connection
+  - flashcat.flashduty._outbox
+attributes:
+  action:
+    details:
+      - Everything is done on the controller.
+options:
+  limit:
+    description:
+      - How many events and alerts of each list are returned at most, the oldest first. V(0) returns all.
+      - RV(counts) does not depend on it.
+    type: int
+    default: 100
+seealso:
+  - module: flashcat.flashduty.outbox_flush
+  - module: flashcat.flashduty.connection_info
+  - plugin: flashcat.flashduty.alert_on_failure
+    plugin_type: callback
+    description: Fills the outbox, and remembers the open alerts.
+"""
+
+EXAMPLES = r"""
+---
+- name: Look into the outbox
+  flashcat.flashduty.outbox_info:
+  run_once: true
+  register: outbox
+
+- name: Say what Flashduty refused, and why
+  ansible.builtin.debug:
+    msg: "{{ item.kind }} {{ item.key }}: {{ item.error.message }}"
+  loop: "{{ outbox.undeliverable }}"
+  loop_control:
+    label: "{{ item.key }}"
+  run_once: true
+
+- name: Fail when something has waited for more than an hour
+  ansible.builtin.assert:
+    that: (now(utc=true) - (outbox.waiting[0].since | to_datetime('%Y-%m-%dT%H:%M:%SZ'))).total_seconds() < 3600
+  when: outbox.waiting | length > 0
+  run_once: true
+"""
+
+RETURN = r"""
+waiting:
+  description: The events that are not delivered yet, the oldest first.
+  returned: success
+  type: list
+  elements: dict
+  contains: &event
+    kind:
+      description: What the event is, V(alert) or V(change).
+      type: str
+      sample: alert
+    key:
+      description: The alert key or the change key.
+      type: str
+      sample: backup-db1
+    event:
+      description: The event as it will be sent.
+      type: dict
+      sample:
+        title_rule: Backup of db1 failed
+        event_status: Critical
+        alert_key: backup-db1
+        event_time: 1795419427
+    attempts:
+      description: How often it was sent without success since it came into the outbox.
+      type: int
+      sample: 4
+    error:
+      description:
+        - What the latest attempt said, with the keys C(code), C(message), C(http_status), C(request_id), C(retryable)
+          and C(hint). It is V(null) when there was none yet.
+      type: dict
+      sample:
+        code: ConnectionFailed
+        message: "Cannot reach api.flashcat.cloud: the connection was refused."
+        http_status: null
+        request_id: null
+        retryable: true
+        hint: Check the network, the firewall and the proxy, and api_url or push_url.
+    since:
+      description: When the event came into the outbox, in UTC.
+      type: str
+      sample: "2026-11-23T05:04:07Z"
+    integration:
+      description: What tells two integrations apart, without telling the integration key.
+      type: str
+      sample: 5f0c7b1e2d3a4c69
+undeliverable:
+  description: The events that Flashduty refused for good, the oldest first.
+  returned: success
+  type: list
+  elements: dict
+  contains: *event
+open_alerts:
+  description: The alerts that were raised, and for which no recovery was sent yet, the oldest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    alert_key:
+      description: The key of the alert.
+      type: str
+      sample: ansible:v1:7d9f2c61b0e84f35
+    title:
+      description: The title of the alert.
+      type: str
+      sample: Restart the service failed on web1 (site.yml)
+    status:
+      description: The severity of the alert.
+      type: str
+      sample: Critical
+    since:
+      description: When the alert was raised first, in UTC.
+      type: str
+      sample: "2026-11-22T23:15:40Z"
+counts:
+  description: How many there are.
+  returned: success
+  type: dict
+  contains:
+    waiting:
+      description: The number of events that are not delivered yet.
+      type: int
+      sample: 1
+    undeliverable:
+      description: The number of events that Flashduty refused for good.
+      type: int
+      sample: 0
+    open_alerts:
+      description: The number of open alerts.
+      type: int
+      sample: 1
+state_path:
+  description: The folder that holds the outbox.
+  returned: always
+  type: str
+  sample: /home/ansible/.ansible/flashduty
+size:
+  description: The size of the outbox on the disk in bytes. It is V(0) when there is none yet.
+  returned: success
+  type: int
+  sample: 49152
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    outbox_info_argument_spec,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._sending import (
+    refuse_to_run_as_module,
+)
+
+
+def main() -> t.NoReturn:
+    refuse_to_run_as_module(
+        AnsibleModule(outbox_info_argument_spec(), supports_check_mode=True),
+        "outbox_info",
+    )
+
+
+if __name__ == "__main__":
+    main()

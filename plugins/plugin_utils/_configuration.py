@@ -1,0 +1,58 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What the controller is configured with: the environment, and the section [flashduty] of ansible.cfg."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import typing as t
+
+from ansible import constants as C
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    Layer,
+    environment_layer,
+    ini_layer,
+)
+
+SECTION = "flashduty"
+
+
+def configuration_file() -> str | None:
+    """Return the path of the ansible.cfg that is in force, or None."""
+    path = getattr(C, "CONFIG_FILE", None)
+    return os.fspath(path) if path else None
+
+
+def read_section(path: str | None) -> dict[str, str]:
+    """Return the raw values of our section, read in the way Ansible reads its own."""
+    # The same arguments as in ansible.config.manager: a semicolon begins a comment, a percent sign is nothing special.
+    parser = configparser.ConfigParser(inline_comment_prefixes=(";",))
+    try:
+        with open(path or os.devnull, encoding="utf-8") as file:
+            parser.read_file(file)
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        # Ansible itself has read this file before, so this is the file's disappearance, at most.
+        return {}
+    return dict(parser.items(SECTION, raw=True)) if parser.has_section(SECTION) else {}
+
+
+def configured_layers(
+    kind: str, *, environ: t.Mapping[str, str] | None = None, path: str | None = None
+) -> list[Layer]:
+    """Return the layers below the task's options, for alerts or for changes.
+
+    :param environ: the environment; that of this process where it is not given.
+    :param path: the ansible.cfg; the one in force where it is not given.
+    """
+    path = path or configuration_file()
+    section = read_section(path)
+    return [
+        environment_layer(os.environ if environ is None else environ, kind=kind),
+        ini_layer(section.get, kind=kind, file=path or "ansible.cfg"),
+    ]
