@@ -1,0 +1,605 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""
+What ansible-core tells a callback, as plain values.
+
+This is the one file that touches task results and the private attributes of tasks and plays. Everything it returns is
+made of ``str``, ``int``, ``bool`` and tuples: cleaned, cut, and censored where ``no_log`` asks for it. Texts are chosen
+by an allow-list; a task's arguments, variables, facts, diffs and environment are never read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import typing as t
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+from ansible.playbook.handler import Handler
+from ansible.playbook.role_include import IncludeRole
+from ansible.playbook.task_include import TaskInclude
+from ansible.release import __version__ as ansible_version
+
+if t.TYPE_CHECKING:
+    from ansible.executor.task_result import TaskResult
+    from ansible.playbook.play import Play
+    from ansible.playbook.task import Task
+
+CENSORED = "The output has been hidden, since no_log is set."
+TEXT_LIMIT = 4096
+LABEL_LIMIT = 200
+ITEM_LIMIT = 500
+FAILED_ITEMS_LIMIT = 100
+CUT = "\n[…]\n"
+
+_CACHE_SIZE = 2048
+
+# From 2.17 on, a role that cannot be found is reported like any other failing include.
+_ROLES_VANISH_SILENTLY = tuple(map(int, ansible_version.split(".")[:2])) < (2, 17)
+
+# These run on the controller only, so their success says nothing about the host.
+_CONTROLLER_ACTIONS = frozenset(
+    [
+        "add_host",
+        "assert",
+        "debug",
+        "fail",
+        "group_by",
+        "import_playbook",
+        "import_role",
+        "import_tasks",
+        "include_role",
+        "include_tasks",
+        "include_vars",
+        "meta",
+        "pause",
+        "set_fact",
+        "set_stats",
+        "validate_argument_spec",
+        "alert_event",
+        "change_event",
+        "outbox_flush",
+        "outbox_info",
+    ]
+)
+_OWN_PREFIXES = ("ansible.builtin.", "ansible.legacy.", "flashcat.flashduty.")
+
+
+class TaskIdentity(t.NamedTuple):
+    """What stays the same about a task from run to run, and from checkout to checkout."""
+
+    play: str
+    role: str
+    file: str
+    name: str
+    action: str
+
+
+@dataclass(frozen=True)
+class TaskReference:
+    """A task, for keys (``identity``, ``within``) and for people (the rest)."""
+
+    identity: TaskIdentity
+    line: int
+    path: str
+    display_name: str
+    role: str
+    action: str
+    no_log: bool
+    within: tuple[TaskIdentity, ...] = ()
+    """The dynamic includes around it, innermost first: when one of them is skipped, the task is not reached."""
+
+
+@dataclass(frozen=True)
+class TaskOutcome:
+    """A task that failed on a host, or a host that did not answer."""
+
+    host: str
+    task: TaskReference
+    status: t.Literal["failed", "unreachable"]
+    ignored: bool
+    censored: bool
+    message: str
+    stdout: str = ""
+    stderr: str = ""
+    rc: int | None = None
+    failed_items: tuple[tuple[str, str], ...] = ()
+    delegated_to: str | None = None
+    handler: bool = False
+    check_mode: bool = False
+
+
+# --- Results ---------------------------------------------------------------------------------------------------------
+
+
+def host_name(result: TaskResult) -> str:
+    """Return the inventory name of the host."""
+    return str(result._host.name)
+
+
+def task_of(result: TaskResult) -> Task:
+    """Return the result's task: a copy of the one in the play, with its fields templated for this host."""
+    return result._task
+
+
+def failed(result: TaskResult, ignore_errors: bool | None = False) -> TaskOutcome:
+    """Return what ``v2_runner_on_failed`` was told. For a failing include ansible-core passes no ``ignore_errors``."""
+    return _outcome(result, "failed", ignored=bool(ignore_errors))
+
+
+def unreachable(result: TaskResult) -> TaskOutcome:
+    """Return what ``v2_runner_on_unreachable`` was told."""
+    ignored = _flag(result._task.ignore_unreachable)
+    return _outcome(result, "unreachable", ignored=ignored)
+
+
+def answered_by_host(result: TaskResult) -> bool:
+    """Return whether an ``ok`` result proves that the host answered over its connection."""
+    task = result._task
+    if _bare_action(task) in _CONTROLLER_ACTIONS:
+        return False
+    return task.delegate_to is None or str(task.delegate_to) == host_name(result)
+
+
+def _outcome(
+    result: TaskResult, status: t.Literal["failed", "unreachable"], *, ignored: bool
+) -> TaskOutcome:
+    task = result._task
+    fields = result._result
+    reference_ = reference(task)
+    # Of a censored result only this key is there with every ansible-core; task.no_log of a loop can be an untemplated
+    # string, which then counts as set.
+    censored = "censored" in fields or _flag(task.no_log, unclear=True)
+    if censored and not reference_.no_log:
+        reference_ = _without_rendered_name(reference_)
+    texts: dict[str, t.Any] = (
+        {"message": CENSORED} if censored else _texts_of(fields, status)
+    )
+    return TaskOutcome(
+        host=host_name(result),
+        task=reference_,
+        status=status,
+        ignored=ignored,
+        censored=censored,
+        delegated_to=_delegated_to(task, censored=censored),
+        handler=is_handler(task),
+        check_mode=_flag(task.check_mode),
+        **texts,
+    )
+
+
+def _texts_of(fields: t.Mapping[str, t.Any], status: str) -> dict[str, t.Any]:
+    """Return what a person may read of a result that is not censored."""
+    items = _failed_items(fields)
+    message = clean(fields.get("msg")) or clean(fields.get("reason"))
+    stdout = clean(fields.get("stdout")) or clean(fields.get("module_stdout"))
+    stderr = clean(fields.get("stderr")) or clean(fields.get("module_stderr"))
+    if not message and fields.get("failed_when_result"):
+        message = "The condition in failed_when was met."
+    if not (message or stdout or stderr or items):
+        message = _exception_text(fields)
+    if not message and status == "unreachable":
+        message = "The host did not answer."
+    return {
+        "message": message,
+        "stdout": stdout,
+        "stderr": stderr,
+        "rc": _return_code(fields.get("rc")),
+        "failed_items": items,
+    }
+
+
+def _exception_text(fields: t.Mapping[str, t.Any]) -> str:
+    text = clean(fields.get("exception"))
+    return "" if text.startswith("(traceback unavailable") else text
+
+
+def _return_code(value: object) -> int | None:
+    try:
+        return int(str(value))
+    except ValueError:
+        return None
+
+
+def _failed_items(fields: t.Mapping[str, t.Any]) -> tuple[tuple[str, str], ...]:
+    results = fields.get("results")
+    if not isinstance(results, list):
+        return ()
+    found = []
+    for item in results:
+        if _is_loop_item(item) and _item_failed(item) and not _item_censored(item):
+            found.append((_item_label(item), _item_message(item)))
+            if len(found) == FAILED_ITEMS_LIMIT:
+                break
+    return tuple(found)
+
+
+def _is_loop_item(item: object) -> bool:
+    # Modules, too, return something named "results".
+    return isinstance(item, dict) and (
+        "ansible_loop_var" in item or "_ansible_item_label" in item
+    )
+
+
+def _item_failed(item: t.Mapping[str, t.Any]) -> bool:
+    if item.get("unreachable"):
+        return True
+    if "failed_when_result" in item:
+        return bool(item["failed_when_result"])
+    # ansible-core 2.21 has no "failed" in the items of a result, only "exception".
+    return bool(item["failed"]) if "failed" in item else "exception" in item
+
+
+def _item_censored(item: t.Mapping[str, t.Any]) -> bool:
+    return "censored" in item or bool(item.get("_ansible_no_log"))
+
+
+def _item_label(item: t.Mapping[str, t.Any]) -> str:
+    label = item.get("_ansible_item_label")
+    if label is None:
+        label = item.get(str(item.get("ansible_loop_var", "item")))
+    return clean(label, limit=LABEL_LIMIT).replace("\n", " ")
+
+
+def _item_message(item: t.Mapping[str, t.Any]) -> str:
+    texts = [
+        clean(item.get(field), limit=ITEM_LIMIT)
+        for field in ("msg", "reason", "stderr", "module_stderr", "stdout")
+    ]
+    return clean("\n".join(filter(None, texts)), limit=ITEM_LIMIT)
+
+
+def _delegated_to(task: Task, *, censored: bool) -> str | None:
+    name = task.delegate_to
+    if not name or (isinstance(name, str) and "{{" in name):
+        return None  # untemplated: each item of the loop may go elsewhere
+    if censored and "{{" in str(_as_written(task).get("delegate_to", "")):
+        return None
+    return clean(name, limit=LABEL_LIMIT) or None
+
+
+# --- Tasks -----------------------------------------------------------------------------------------------------------
+
+
+_references: OrderedDict[tuple[str, str, str], TaskReference] = OrderedDict()
+
+
+def reference(task: Task) -> TaskReference:
+    """Return a task by name, place and identity. Cheap from the second time on."""
+    name = task.name or ""
+    # Tasks of a role that several included roles depend on share a _uuid.
+    include = task.get_first_parent_include()
+    key = (task._uuid, name, include._uuid if include is not None else "")
+    known = _references.get(key)
+    if known is not None:
+        return known
+    made = _make_reference(task, str(name))
+    # Before the task ran, no_log may be an untemplated string; what it comes to is known later.
+    if not isinstance(task.no_log, str):
+        _references[key] = made
+        if len(_references) > _CACHE_SIZE:
+            _references.popitem(last=False)
+    return made
+
+
+def is_handler(task: Task) -> bool:
+    """Return whether a task is a handler, or was included by one."""
+    return isinstance(task, Handler)
+
+
+def is_meta(task: Task, *names: str) -> bool:
+    """Return whether a task is a meta task, of one of the names if any are given."""
+    if _bare_action(task) != "meta":
+        return False
+    return not names or str(task.args.get("_raw_params")) in names
+
+
+def is_role_include(task: Task) -> bool:
+    """Return whether a task includes a role while the play runs."""
+    return isinstance(task, IncludeRole) and not task.statically_loaded
+
+
+def _make_reference(task: Task, name: str) -> TaskReference:
+    identity = _identity(task)
+    no_log = _flag(task.no_log, unclear=True)
+    source, line = _source(task)
+    shown = identity.name if no_log else clean(name, limit=TEXT_LIMIT)
+    return TaskReference(
+        identity=identity,
+        line=line,
+        path=_path_for_people(identity, task, source, line),
+        display_name=shown or identity.name,
+        role=identity.role,
+        action=identity.action,
+        no_log=no_log,
+        within=_within(task),
+    )
+
+
+def _without_rendered_name(reference_: TaskReference) -> TaskReference:
+    return replace(reference_, no_log=True, display_name=reference_.identity.name)
+
+
+def _identity(task: Task) -> TaskIdentity:
+    action = _action_as_written(task)
+    written = _as_written(task)
+    # Implicit tasks, such as fact gathering, are written nowhere.
+    name = written.get("name") if written else task.name
+    return TaskIdentity(
+        play=_play_as_written(task),
+        role=_role_name(task),
+        file=_file_for_keys(task, _source(task)[0]),
+        name=clean(name) or action,
+        action=action,
+    )
+
+
+def _within(task: Task) -> tuple[TaskIdentity, ...]:
+    return tuple(
+        reference(parent).identity
+        for parent in _ancestors(task)
+        if isinstance(parent, TaskInclude) and not parent.statically_loaded
+    )
+
+
+def _ancestors(task: Task) -> t.Iterator[t.Any]:
+    parent = task._parent
+    while parent is not None:
+        yield parent
+        parent = parent._parent
+
+
+def _as_written(thing: t.Any) -> t.Mapping[str, t.Any]:
+    """Return the mapping of a task or play as it stands in the file: for its keywords, never for arguments."""
+    written = getattr(thing, "_ds", None)
+    return written if isinstance(written, dict) else {}
+
+
+def _action_as_written(task: Task) -> str:
+    # Only the long forms can hold a template, which ansible-core replaces once the task runs.
+    for keyword in ("action", "local_action"):
+        written = _as_written(task).get(keyword)
+        if isinstance(written, dict):
+            written = written.get("module")
+        if isinstance(written, str):
+            match = re.match(r"\s*((?:\{\{.*?\}\}|[^\s{])+)", written, re.DOTALL)
+            if match:
+                return clean(match[1], limit=LABEL_LIMIT)
+    return clean(task.action, limit=LABEL_LIMIT)
+
+
+def _bare_action(task: Task) -> str:
+    action = str(task.action)
+    for prefix in _OWN_PREFIXES:
+        if action.startswith(prefix):
+            return action[len(prefix) :]
+    return action
+
+
+def _play_as_written(task: Task) -> str:
+    play = play_of(task)
+    if play is None:
+        return ""
+    written = _as_written(play)
+    name = written.get("name") or written.get("hosts") or play.get_name()
+    return clean(",".join(map(str, name)) if isinstance(name, list) else name)
+
+
+def play_of(task: Task) -> Play | None:
+    """Return the play that a task belongs to."""
+    for parent in _ancestors(task):
+        play: Play | None = getattr(parent, "_play", None)
+        if play is not None:
+            return play
+    return None
+
+
+def _role_name(task: Task) -> str:
+    if task._role is None:
+        return ""
+    name = clean(task._role.get_name())
+    return os.path.basename(name.rstrip("/")) if "/" in name else name
+
+
+# --- Places ----------------------------------------------------------------------------------------------------------
+
+_IN_COLLECTION = re.compile(r".*/ansible_collections/([^/]+)/([^/]+)/(.+)", re.DOTALL)
+
+
+def _source(task: Task) -> tuple[str, int]:
+    """Return the absolute path of the file and the line. Without a task in a file, those of the play; or nothing."""
+    path, _, line = str(task.get_path() or "").rpartition(":")
+    return (path, int(line)) if path and line.isdigit() else ("", 0)
+
+
+def _file_for_keys(task: Task, source: str) -> str:
+    """Return the file in a form that does not depend on where things are checked out."""
+    if not source:
+        return ""
+    if task._role is not None:
+        inside = _relative(source, str(task._role._role_path or ""))
+        if inside and not inside.startswith("../"):
+            return inside
+    in_collection = _IN_COLLECTION.fullmatch(source)
+    if in_collection:
+        namespace, name, rest = in_collection.groups()
+        return clean(f"{namespace}.{name}:{rest}")
+    relative = _relative(source, _playbook_folder(task))
+    if relative and not relative.startswith("../../../"):
+        return relative
+    return clean("/".join(source.split("/")[-2:]))
+
+
+def _path_for_people(identity: TaskIdentity, task: Task, source: str, line: int) -> str:
+    if not source:
+        return ""
+    file = identity.file
+    if identity.role and ":" not in file:
+        relative = _relative(source, _playbook_folder(task))
+        if relative and not relative.startswith("../"):
+            file = relative
+        elif not file.startswith("../"):
+            file = f"{identity.role}:{file}"
+    return f"{file}:{line}"
+
+
+def _playbook_folder(task: Task) -> str:
+    loader = task.get_loader()
+    return str(loader.get_basedir()) if loader is not None else ""
+
+
+def _relative(path: str, folder: str) -> str:
+    """Return a path relative to a folder, also if one of them is known by a symbolic link; "" without a folder."""
+    if not folder:
+        return ""
+    folder = os.path.abspath(folder)
+    plain = os.path.relpath(path, folder)
+    if plain.startswith("../"):
+        real = os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
+        if not real.startswith("../"):
+            plain = real
+    return clean(plain)
+
+
+# --- Plays -----------------------------------------------------------------------------------------------------------
+
+
+def stopped_hosts(play: Play | None) -> frozenset[str]:
+    """
+    Return the hosts that ansible-core has taken out of a play: failed, unreachable, or stopped without a word.
+
+    ansible-core's list is not exact. A rescued failing include stays in it, and so do the others under ``run_once`` (2.16)
+    or ``any_errors_fatal`` (from 2.19) when a rescue takes them on: a host that reports a task afterwards has not stopped.
+    2.16 leaves out the others under ``any_errors_fatal``, ``end_play`` and ``end_batch``.
+    """
+    return frozenset(map(str, _removed(play)))
+
+
+def _removed(play: Play | None) -> list[str]:
+    return list(getattr(play, "_removed_hosts", None) or [])
+
+
+class LostRoles:
+    """
+    Finds the hosts for which ``include_role`` could not find its role.
+
+    ansible-core 2.16 fails such a host without calling a callback: it was told ``ok``, and is taken out of the play before
+    the next task starts. Newer ones report a failure; then there is nothing to find. One object for each play.
+    """
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+        self._pending: dict[str, tuple[TaskResult, int]] = {}
+
+    def ok(self, result: TaskResult) -> None:
+        """Take note of an ``ok``."""
+        if _ROLES_VANISH_SILENTLY:
+            host = host_name(result)
+            if is_role_include(result._task):
+                self._pending[host] = (result, _removed(self._play).count(host))
+            else:
+                self._pending.pop(host, None)
+
+    def reported(self, host: str) -> None:
+        """Take note of any other result of a host."""
+        self._pending.pop(host, None)
+
+    def missing(self) -> list[tuple[str, Task, TaskOutcome]]:
+        """Return what was lost since the last call. Call it whenever a task or a play starts, and at the end."""
+        if not self._pending:
+            return []
+        removed = _removed(self._play)
+        lost = [
+            (host, result._task, _lost_role(result))
+            for host, (result, before) in self._pending.items()
+            if removed.count(host) > before
+        ]
+        self._pending.clear()
+        return lost
+
+
+def _lost_role(result: TaskResult) -> TaskOutcome:
+    outcome = _outcome(result, "failed", ignored=False)
+    if outcome.censored:
+        return outcome
+    return replace(outcome, message="The role to include could not be loaded.")
+
+
+# --- Texts -----------------------------------------------------------------------------------------------------------
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and cursor movements
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # window titles, links
+    r"|\x1b[@-Z\\-_]"
+)
+# Control characters but tab and line feed, and those that change the direction of what follows.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+_SURROGATES = re.compile("[\ud800-\udfff]+")
+# Flashduty drops an event that repeats the last one, so what differs from run to run by itself is evened out.
+_EVEN_OUT = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"ansible-tmp-\d+(?:\.\d+)?(?:-\d+)*", "ansible-tmp-…"),
+        (r"ansible-local-\w+", "ansible-local-…"),
+        (r"(ansible_[\w.]+?_payload)_\w{6,}", r"\1_…"),
+        (r"(?<=/)tmp[a-z0-9_]{8}\b", "tmp…"),
+        (r"\bj\d{6,}\.\d+\b", "j…"),
+        (r"\b0x[0-9a-f]{8,}\b", "0x…"),
+        (r"(?m)^Shared connection to .* closed\.(?:\n|\Z)", ""),
+    )
+]
+
+
+def clean(value: object, *, limit: int = TEXT_LIMIT) -> str:
+    """Return any value as readable text: without escapes and control characters, evened out, cut in the middle."""
+    text = _cut(_as_text(value), limit * 4)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROLS.sub("", _ESCAPES.sub("", text))
+    # What Python could not decode it keeps as lone surrogates, which cannot be encoded again.
+    text = _SURROGATES.sub("\ufffd", text)
+    for pattern, replacement in _EVEN_OUT:
+        text = pattern.sub(replacement, text)
+    return _cut(text.strip(), limit)
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return "".join([value])  # a plain one, whatever ansible-core has made of it
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+        return "\n".join(value)
+    if isinstance(value, (dict, list, tuple, bool)):
+        try:
+            return json.dumps(value, ensure_ascii=False, default=str)
+        except (TypeError, ValueError):
+            pass
+    return str(value)
+
+
+def _cut(text: str, limit: int) -> str:
+    """Take out the middle of a text that is too long: the cause often stands first, the error last."""
+    if len(text) <= limit:
+        return text
+    head = limit // 3
+    tail = limit - head - len(CUT)
+    return text[:head] + CUT + text[-tail:]
+
+
+def _flag(value: object, *, unclear: bool = False) -> bool:
+    """Return a task's keyword as a truth value; ``unclear`` is what an untemplated one counts as."""
+    if isinstance(value, str):
+        lowered = value.strip().lower()
+        if lowered in ("", "no", "false", "off", "n", "f", "0"):
+            return False
+        return True if lowered in ("yes", "true", "on", "y", "t", "1") else unclear
+    return bool(value)
