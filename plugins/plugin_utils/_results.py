@@ -36,7 +36,6 @@ CENSORED = "The output has been hidden, since no_log is set."
 TEXT_LIMIT = 4096
 LABEL_LIMIT = 200
 ITEM_LIMIT = 500
-FAILED_ITEMS_LIMIT = 100
 CUT = "\n[…]\n"
 
 _CACHE_SIZE = 2048
@@ -88,11 +87,16 @@ class TaskReference:
 
     identity: TaskIdentity
     line: int
+    source: str
+    """The absolute path of its file on this controller: to read it, never to send it."""
     path: str
+    """The file as people know it, and the line."""
     display_name: str
     role: str
     action: str
     no_log: bool
+    source: str = ""
+    """The file's absolute path on this controller: not for what leaves it."""
     within: tuple[TaskIdentity, ...] = ()
     """The dynamic includes around it, innermost first: when one of them is skipped, the task is not reached."""
 
@@ -212,13 +216,11 @@ def _failed_items(fields: t.Mapping[str, t.Any]) -> tuple[tuple[str, str], ...]:
     results = fields.get("results")
     if not isinstance(results, list):
         return ()
-    found = []
-    for item in results:
-        if _is_loop_item(item) and _item_failed(item) and not _item_censored(item):
-            found.append((_item_label(item), _item_message(item)))
-            if len(found) == FAILED_ITEMS_LIMIT:
-                break
-    return tuple(found)
+    return tuple(
+        (_item_label(item), _item_message(item))
+        for item in results
+        if _is_loop_item(item) and _item_failed(item) and not _item_censored(item)
+    )
 
 
 def _is_loop_item(item: object) -> bool:
@@ -314,11 +316,13 @@ def _make_reference(task: Task, name: str) -> TaskReference:
     return TaskReference(
         identity=identity,
         line=line,
+        source=source,
         path=_path_for_people(identity, task, source, line),
         display_name=shown or identity.name,
         role=identity.role,
         action=identity.action,
         no_log=no_log,
+        source=source,
         within=_within(task),
     )
 
