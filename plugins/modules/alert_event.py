@@ -164,6 +164,7 @@ EXAMPLES = r"""
     integration_key: "{{ vault_flashduty_integration_key }}"
     title: Gateway {{ inventory_hostname }} was replaced
     event_status: Info
+    event_time: "{{ ansible_date_time.epoch }}"
     images:
       - src: https://grafana.example.com/render/gateway.png
         alt: Traffic of the last hour

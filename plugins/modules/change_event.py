@@ -134,6 +134,7 @@ EXAMPLES = r"""
         change_key: certificates-{{ inventory_hostname }}
         change_status: Done
         title: Certificates of {{ inventory_hostname }} renewed
+        send_from: target
 """
 
 RETURN = r"""

@@ -84,6 +84,13 @@ EXAMPLES = r"""
   run_once: true
   ignore_errors: true
 
+- name: Deliver a large backlog overnight, gently
+  flashcat.flashduty.outbox_flush:
+    wait: 3600
+    rate_limit: 120
+    max_in_flight: 2
+  run_once: true
+
 - name: Send again what was refused because of a wrong integration key
   flashcat.flashduty.outbox_flush:
     integration_key: "{{ vault_flashduty_integration_key }}"
