@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,7 +23,22 @@ except ImportError:
     print("You need to install antsibull-nox in the same Python environment as nox.")
     sys.exit(1)
 
+# Labels of docs.ansible.com resolve only where it can be reached. Our own are checked anyway.
+OFFLINE_CONFIGURATION = """
+import socket
+
+try:
+    socket.create_connection(("docs.ansible.com", 443), timeout=5).close()
+except OSError:
+    intersphinx_mapping = {}
+    suppress_warnings = ["ref.ref"]
+"""
+
 SUPPORTED_ANSIBLE_CORE = ("2.16", "2.17", "2.18", "2.19", "2.20", "2.21")
+
+
+def provide_get_pip() -> None:
+    subprocess.run([sys.executable, "-m", "tests.tools.get_pip"], check=True)
 
 
 def remove_scratch_output() -> None:
@@ -45,38 +61,81 @@ def add_sanity(ansible_core: str) -> None:
         ],
         ansible_core_version=ansible_core,
         ansible_core_source="pypi",
+        callback_before=provide_get_pip,
         callback_after=remove_scratch_output,
         default=ansible_core == SUPPORTED_ANSIBLE_CORE[-1],
     )
 
 
-def add_typing() -> None:
-    @nox.session(default=True)
-    def typing(session: nox.Session) -> None:
-        """Run type checker: mypy"""
-        session.install("mypy>=2.4,<2.5", "types-PyYAML", "types-requests")
-        session.install("-r", "tests/requirements.txt")
-        # Plugins import each other by the collection's name, tests import each other as tests.*
-        tree = Path(session.create_tmp(), "tree")
-        collection = tree / "ansible_collections" / "flashcat" / "flashduty"
-        if not collection.is_symlink():
-            collection.parent.mkdir(parents=True)
-            collection.symlink_to(Path.cwd(), target_is_directory=True)
-        session.run(
-            "mypy",
-            *session.posargs,
-            f"{collection}/plugins",
-            "tests",
-            "noxfile.py",
-            env={"MYPYPATH": f"{tree}:{Path.cwd()}"},
-        )
-
-
 antsibull_nox.load_antsibull_nox_toml()
-add_typing()
 
 for version in SUPPORTED_ANSIBLE_CORE:
     add_sanity(version)
+
+
+def make_tree(session: nox.Session) -> Path:
+    """Return a folder in which Ansible and Python find the checkout as flashcat.flashduty."""
+    tree = Path(session.create_tmp(), "tree").absolute()
+    collection = tree / "ansible_collections" / "flashcat" / "flashduty"
+    if not collection.is_symlink():
+        collection.parent.mkdir(parents=True)
+        collection.symlink_to(Path.cwd(), target_is_directory=True)
+    return tree
+
+
+@nox.session(default=True)
+def typing(session: nox.Session) -> None:
+    """Run type checker: mypy"""
+    session.install("mypy>=2.4,<2.5", "types-PyYAML", "types-requests")
+    session.install("-r", "tests/requirements.txt")
+    # Plugins import each other by the collection's name, tests import each other as tests.*
+    tree = make_tree(session)
+    plugins = tree / "ansible_collections" / "flashcat" / "flashduty" / "plugins"
+    session.run(
+        "mypy",
+        *session.posargs,
+        str(plugins),
+        "tests",
+        "noxfile.py",
+        env={"MYPYPATH": f"{tree}:{Path.cwd()}"},
+    )
+
+
+@nox.session(default=True)
+def changelog(session: nox.Session) -> None:
+    """Check the changelog's fragments: antsibull-changelog lint"""
+    session.install("antsibull-changelog")
+    session.run("antsibull-changelog", "lint")
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation as HTML, in site/build/html"""
+    session.install(
+        "ansible-core",
+        "ansible-pygments",
+        "antsibull-docs",
+        "sphinx",
+        "sphinx-ansible-theme>=0.9.0",
+    )
+    shutil.rmtree("site", ignore_errors=True)
+    Path("site").mkdir()
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(make_tree(session))}
+    session.run(
+        "antsibull-docs",
+        "sphinx-init",
+        "--use-current",
+        "--squash-hierarchy",
+        "--fail-on-error",
+        "--dest-dir=site",
+        "flashcat.flashduty",
+        env=environment,
+    )
+    with Path("site", "conf.py").open("a", encoding="utf-8") as configuration:
+        configuration.write(OFFLINE_CONFIGURATION)
+    session.run("site/build.sh", env=environment, external=True)
+    session.log("Read %s", Path("site", "build", "html", "index.html").absolute())
+
 
 if __name__ == "__main__":
     nox.main()

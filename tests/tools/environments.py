@@ -26,9 +26,10 @@ from tests.tools.progress import CommandFailed, must_succeed, say, step
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 TREE = VENV / "tree"
-REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+TESTS = ROOT / "tests"
+REQUIREMENTS = (TESTS / "requirements.txt", TESTS / "unit" / "requirements.txt")
 
-# Tried in this order; the newest ansible-core needs at least 3.12.
+# Tried in this order.
 PREFERRED_PYTHONS: tuple[Version, ...] = ((3, 13), (3, 12), (3, 11), (3, 14))
 
 
@@ -59,13 +60,8 @@ def make_environment(
     with step(f"{title}, in {folder.relative_to(ROOT)}"):
         clear(folder)
         must_succeed([str(python), "-m", "venv", str(folder)])
-        must_succeed(
-            [
-                str(folder / "bin" / "python"),
-                *("-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-                *pip_arguments,
-            ]
-        )
+        pip = [str(folder / "bin" / "python"), "-m", "pip"]
+        must_succeed([*pip, "install", "--disable-pip-version-check", *pip_arguments])
         stamp.write_text(recipe, encoding="utf-8")
 
 
@@ -73,12 +69,15 @@ def describe_recipe(
     python: Path, pip_arguments: t.Sequence[str], files: t.Sequence[Path]
 ) -> str:
     """Return a text that changes whenever an environment has to be remade."""
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    return "\n".join([str(python), *pip_arguments, digest, ""])
+    return "\n".join([str(python), *pip_arguments, hash_of(*files), ""])
+
+
+def hash_of(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def clear(folder: Path) -> None:
-    """Remove an environment, but not the environments of other ansible-cores inside it."""
+    """Remove an environment, but not the environments of the ansible-cores inside it."""
     if not folder.is_dir():
         return
     for entry in folder.iterdir():
@@ -112,32 +111,29 @@ def make_development_environment() -> None:
     make_environment(
         VENV,
         python,
-        ["-r", str(REQUIREMENTS)],
-        title="Installing the development tools",
-        depends_on=[REQUIREMENTS],
+        ["-r", str(REQUIREMENTS[0])],
+        title="Installing the development environment",
+        depends_on=REQUIREMENTS,
     )
     make_tree()
 
 
-def check_checkout() -> None:
-    """Say what will not work without a git checkout."""
+def why_not_a_git_checkout() -> str | None:
+    """Return why the sessions that look for files with git cannot run, or None."""
     if shutil.which("git") is None:
-        say(
-            "Note: git is not installed. Tests and demo work; lint and sanity need git."
-        )
-        return
+        return "git is not installed"
     answer = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "--is-inside-work-tree"],
+        check=False,
         capture_output=True,
+        text=True,
     )
-    if answer.returncode != 0:
-        say(
-            "Note: this is not a git checkout. Tests and demo work; lint and sanity do not."
-        )
+    if answer.returncode == 0:
+        return None
+    return answer.stderr.strip().splitlines()[0].removeprefix("fatal: ")
 
 
 def main() -> int:
-    check_checkout()
     try:
         with one_at_a_time():
             make_development_environment()

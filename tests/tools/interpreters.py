@@ -44,7 +44,9 @@ def pyenv_roots() -> list[Path]:
     if configured := os.environ.get("PYENV_ROOT"):
         roots.insert(0, Path(configured))
     if pyenv := shutil.which("pyenv"):
-        answer = subprocess.run([pyenv, "root"], capture_output=True, text=True)
+        answer = subprocess.run(
+            [pyenv, "root"], check=False, capture_output=True, text=True
+        )
         if answer.returncode == 0:
             roots.insert(0, Path(answer.stdout.strip()))
     return list(dict.fromkeys(root for root in roots if root.is_dir()))
@@ -55,6 +57,7 @@ def probe(python: Path) -> tuple[Version, Path] | None:
     try:
         answer = subprocess.run(
             [str(python), "-I", "-c", PROBE],
+            check=False,
             capture_output=True,
             text=True,
             timeout=30,

@@ -55,7 +55,7 @@ def parse_recap(output: str) -> dict[str, dict[str, int]]:
     return {
         line["host"]: {
             name: int(count)
-            for name, _, count in (
+            for name, _equals, count in (
                 pair.partition("=") for pair in line["counts"].split()
             )
         }

@@ -1,0 +1,335 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""
+Run all checks and tests, two at a time, and print a table at the end.
+
+    make test                               # ansible-core: the oldest and the newest that run here
+    make test-all                           # ansible-core: all that run here
+    make lint                               # the checks that run nothing
+    make test ONLY="unit integration" CORES="2.19"
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.tools import cores
+from tests.tools.environments import (
+    REQUIREMENTS,
+    ROOT,
+    VENV,
+    hash_of,
+    why_not_a_git_checkout,
+)
+from tests.tools.interpreters import working_pythons
+from tests.tools.progress import say
+
+LOGS = ROOT / "tests" / "output" / "logs"
+SIGN_OF_LIFE_SECONDS = 30
+STEP_TIMEOUT_SECONDS = 30 * 60
+
+# What nox installs depends on these.
+NOX_RECIPE = hash_of(ROOT / "antsibull-nox.toml", ROOT / "noxfile.py", *REQUIREMENTS)
+
+LINT_SESSIONS = (
+    "formatters",
+    "codeqa",
+    "yamllint",
+    "typing",
+    "antsibull-nox-config",
+    "license-check",
+    "extra-checks",
+    "docs-check",
+    "changelog",
+    "ansible-lint",
+)
+
+
+@dataclass
+class Step:
+    """One row of the table."""
+
+    name: str
+    group: str
+    command: t.Sequence[str]
+    environment: t.Mapping[str, str] = field(default_factory=dict)
+    # Why it cannot run, if so
+    obstacle: str | None = None
+    # To be written when it passes: nox has installed everything and need not look again
+    stamp: Path | None = None
+
+    status: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def log(self) -> Path:
+        return LOGS / f"{self.name}.log"
+
+    @property
+    def result(self) -> str:
+        if self.obstacle:
+            return f"NOT RUN: {self.obstacle}"
+        if self.status is None:
+            return "not reached"
+        return "passed" if self.status == 0 else f"FAILED, status {self.status}"
+
+    def output(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+def plan(wanted: t.Sequence[str]) -> list[list[Step]]:
+    """Return two lanes of steps that may run beside each other: what looks at the code, and what runs it."""
+    no_git = why_not_a_git_checkout()
+
+    def nox(session: str, group: str, **environment: str) -> Step:
+        stamp = ROOT / ".nox" / "complete" / session
+        reuse = "-R" if stamp.exists() and stamp.read_text() == NOX_RECIPE else "-r"
+        command = [str(VENV / "bin" / "nox"), reuse, "-e", session]
+        return Step(session, group, command, environment, no_git, stamp)
+
+    def pytest(
+        name: str, group: str, folder: str, *arguments: str, **environment: str
+    ) -> Step:
+        python = str(VENV / "bin" / "python")
+        obstacle = None if (ROOT / folder).is_dir() else f"{folder} does not exist"
+        command = [python, "-m", "pytest", folder, *arguments]
+        return Step(name, group, command, environment, obstacle=obstacle)
+
+    def tool(name: str, group: str, *arguments: str) -> Step:
+        return Step(name, group, [str(VENV / "bin" / "python"), "-m", *arguments])
+
+    environments = {v: str(VENV / "cores" / v) for v in wanted}
+    molecule = nox("molecule", "molecule")
+    if not (ROOT / "extensions" / "molecule").is_dir():
+        molecule.obstacle = "extensions/molecule does not exist"
+
+    # CI: the formatters check instead of rewriting.
+    static = [nox(session, "lint", CI="true") for session in LINT_SESSIONS]
+    static += [nox(f"sanity-{version}", "sanity") for version in reversed(wanted)]
+    static += [nox("build-import-check", "build")]
+    dynamic = [
+        pytest("unit", "unit", "tests/unit"),
+        tool("ansible-cores", "integration", "tests.tools.cores", *wanted),
+        pytest(
+            "integration",
+            "integration",
+            "tests/integration",
+            *("-n", "2"),
+            **{cores.CORES_VARIABLE: json.dumps(environments)},
+        ),
+        tool("tarball", "build", "tests.tools.tarball", *wanted),
+        molecule,
+    ]
+    return [static, dynamic]
+
+
+def environment_for(step: Step) -> dict[str, str]:
+    """Return the environment of a step: without what would change the outcome."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ANSIBLE_", "FLASHDUTY_", "PYTEST_"))
+        and name not in ("PYTHONPATH", "PUSH_URL")
+    }
+    # nox looks for Pythons in PATH, and pyenv's shims do not work.
+    folders = [VENV / "bin", *(python.parent for python in working_pythons().values())]
+    path = [*map(str, folders), inherited.get("PATH", os.defpath)]
+    return {**inherited, "PATH": os.pathsep.join(path), **step.environment}
+
+
+class Runner:
+    """Runs lanes of steps beside each other."""
+
+    def __init__(self, lanes: t.Sequence[t.Sequence[Step]]) -> None:
+        self._lanes = lanes
+        self._running: dict[str, tuple[Step, subprocess.Popen[bytes], float]] = {}
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def run(self) -> None:
+        """Run all lanes to their end; Ctrl-C ends them all."""
+        shutil.rmtree(LOGS, ignore_errors=True)
+        LOGS.mkdir(parents=True)
+        threads = [
+            threading.Thread(target=self._run_lane, args=(lane,), daemon=True)
+            for lane in self._lanes
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            last_sign = time.monotonic()
+            while any(thread.is_alive() for thread in threads):
+                time.sleep(0.2)
+                if time.monotonic() - last_sign > SIGN_OF_LIFE_SECONDS:
+                    last_sign = time.monotonic()
+                    self._give_sign_of_life()
+        finally:
+            self._stop()
+
+    def _run_lane(self, lane: t.Sequence[Step]) -> None:
+        for step in lane:
+            if not step.obstacle and not self._stopped:
+                self._run_step(step)
+
+    def _run_step(self, step: Step) -> None:
+        started = time.monotonic()
+        say(f"--> {step.name}")
+        # A file, not a pipe: whatever a test leaves running in the background would keep a pipe open.
+        with step.log.open("wb") as log:
+            process = subprocess.Popen(
+                step.command,
+                cwd=ROOT,
+                env=environment_for(step),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            with self._lock:
+                self._running[step.name] = (step, process, started)
+            try:
+                status = process.wait(STEP_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                log.write(f"\nStopped after {STEP_TIMEOUT_SECONDS} s.\n".encode())
+                kill(process)
+                status = 124
+        if status == 0 and step.stamp:
+            step.stamp.parent.mkdir(parents=True, exist_ok=True)
+            step.stamp.write_text(NOX_RECIPE)
+        with self._lock:
+            del self._running[step.name]
+            step.status, step.seconds = status, time.monotonic() - started
+            say(report(step))
+
+    def _give_sign_of_life(self) -> None:
+        with self._lock:
+            running = [
+                f"{step.name} {progress_of(step)}({time.monotonic() - started:.0f} s)"
+                for step, _process, started in self._running.values()
+            ]
+        if running:
+            say(f"    still running: {', '.join(running)}")
+
+    def _stop(self) -> None:
+        self._stopped = True
+        with self._lock:
+            for _step, process, _started in self._running.values():
+                kill(process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a step and what it has started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def progress_of(step: Step) -> str:
+    """Return how far pytest is, such as "62% ", or nothing."""
+    percentages = re.findall(r"\[ *(\d+%)\]", step.output()[-4000:])
+    return f"{percentages[-1]} " if percentages else ""
+
+
+def report(step: Step) -> str:
+    """Return what to say at the end of a step: everything if it failed, pytest's closing lines if it passed."""
+    headline = f"    {step.name}: {step.result} in {step.seconds:.0f} s"
+    if step.status != 0:
+        rule = "-" * 79
+        return f"{headline}\n{rule}\n{step.output().rstrip()}\n{rule}"
+    _before, found, summary = step.output().rpartition("short test summary info")
+    lines = summary.splitlines()[1:] if found else step.output().splitlines()[-1:]
+    if "pytest" in step.command:
+        return "\n".join([headline, *(f"    {line}" for line in lines[-15:])])
+    return headline
+
+
+def table(steps: t.Sequence[Step]) -> str:
+    """Return the closing table."""
+    width = max(len(step.name) for step in steps)
+    rows = [
+        f"{step.name:<{width}}  {step.seconds:>5.0f} s  {step.result}" for step in steps
+    ]
+    return "\n".join([f"{'step':<{width}}  {'time':>7}  result", *rows])
+
+
+def parse_arguments(arguments: t.Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Run all checks and tests.")
+    parser.add_argument(
+        "--all", action="store_true", help="all ansible-cores that run here"
+    )
+    parser.add_argument(
+        "--cores",
+        nargs="*",
+        default=[],
+        metavar="VERSION",
+        help="only these ansible-cores",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        default=[],
+        metavar="STEP",
+        help="only these steps or groups of steps",
+    )
+    options = parser.parse_args(arguments)
+    unavailable = {
+        version for version in options.cores if version not in cores.available()
+    }
+    if unavailable:
+        parser.error(
+            f"ansible-core {', '.join(sorted(unavailable))} cannot run here: {cores.missing()}"
+        )
+    return options
+
+
+def main(arguments: t.Sequence[str] | None = None) -> int:
+    started = time.monotonic()
+    options = parse_arguments(arguments)
+    wanted = options.cores or (
+        list(cores.available()) if options.all else cores.oldest_and_newest()
+    )
+    lanes = plan(wanted)
+    if options.only:
+        lanes = [
+            [s for s in lane if {s.name, s.group} & set(options.only)] for lane in lanes
+        ]
+    steps = [step for lane in lanes for step in lane]
+    if not steps:
+        say(f"There is no step or group called {' or '.join(options.only)}.")
+        return 2
+
+    try:
+        Runner(lanes).run()
+    except KeyboardInterrupt:
+        say("\nStopped.")
+    say(f"\n{table(steps)}\n")
+    say(f"ansible-core: {', '.join(wanted)}.")
+    for version, reason in cores.missing().items():
+        say(f"NOT TESTED: ansible-core {version} {reason}.")
+    results = collections.Counter(
+        step.result.partition(":")[0].partition(",")[0] for step in steps
+    )
+    counts = ", ".join(f"{count} {result}" for result, count in results.items())
+    say(
+        f"{counts}, in {time.monotonic() - started:.0f} s. Logs: {LOGS.relative_to(ROOT)}"
+    )
+    return 0 if all(step.obstacle or step.status == 0 for step in steps) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
