@@ -22,7 +22,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.playbook.block import Block
-
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._results import (
     is_handler,
     is_meta,

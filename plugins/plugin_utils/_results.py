@@ -95,8 +95,6 @@ class TaskReference:
     role: str
     action: str
     no_log: bool
-    source: str = ""
-    """The file's absolute path on this controller: not for what leaves it."""
     within: tuple[TaskIdentity, ...] = ()
     """The dynamic includes around it, innermost first: when one of them is skipped, the task is not reached."""
 
@@ -322,7 +320,6 @@ def _make_reference(task: Task, name: str) -> TaskReference:
         role=identity.role,
         action=identity.action,
         no_log=no_log,
-        source=source,
         within=_within(task),
     )
 

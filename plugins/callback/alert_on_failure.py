@@ -1,0 +1,371 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: alert_on_failure
+type: notification
+short_description: Raise Flashduty alerts for what fails in a run, and close them when it works again
+version_added: 1.0.0
+description:
+  - Raises an alert in Flashduty for every host that a run gives up on, because a task has failed or the host is
+    unreachable. A failure that is ignored or rescued raises none.
+  - Closes the alert at the end of a later run in which what had failed works again.
+  - Runs are not slowed down. Events are written to an outbox and delivered by a process beside the run. What cannot be
+    delivered waits for the next run.
+  - Nothing of a task's arguments, of extra variables or of the environment is sent, and nothing of the result of a task
+    with C(no_log).
+author:
+  - Flashcat (@flashcatcloud)
+requirements:
+  - Enable it with C(callbacks_enabled) in C(ansible.cfg).
+  - Python package C(requests) on the controller
+extends_documentation_fragment:
+  - flashcat.flashduty._connection
+  - flashcat.flashduty._connection.plugin
+notes:
+  - The integration key may also come from the variables C(flashduty_integration_key) and C(flashduty_push_url) of a
+    play, and so from Ansible Vault.
+  - The variables C(flashduty_enabled), C(flashduty_status), C(flashduty_labels) and C(flashduty_description), set on a
+    play, block, task, host or group, override what an alert says, with Ansible's usual precedence and templated. In
+    C(flashduty_description), C({description}) stands for the description that would have been sent.
+options:
+  enabled:
+    description:
+      - Whether the callback does anything. Set it to V(false) where a run shall raise no alerts, such as on a
+        laptop that shares C(ansible.cfg) with the control node.
+      - The variable C(flashduty_enabled) does the same for single plays, blocks, tasks, hosts and groups.
+    type: bool
+    default: true
+    env:
+      - name: FLASHDUTY_ENABLED
+    ini:
+      - section: flashduty
+        key: enabled
+  alert_scope:
+    description:
+      - What gets an alert of its own.
+      - V(host) is one alert for each playbook and host. V(task) is one for each playbook, play, task and host.
+        V(playbook) is one for the whole run. It is raised at the first failure, and brought up to date at the end
+        with the list of hosts.
+    type: str
+    default: host
+    choices: [host, task, playbook]
+    env:
+      - name: FLASHDUTY_ALERT_SCOPE
+    ini:
+      - section: flashduty
+        key: alert_scope
+  failed_status:
+    description:
+      - The status of an alert for a failed task.
+    type: str
+    default: Critical
+    choices: [Critical, Warning, Info]
+    env:
+      - name: FLASHDUTY_FAILED_STATUS
+    ini:
+      - section: flashduty
+        key: failed_status
+  unreachable_status:
+    description:
+      - The status of an alert for an unreachable host.
+    type: str
+    default: Critical
+    choices: [Critical, Warning, Info]
+    env:
+      - name: FLASHDUTY_UNREACHABLE_STATUS
+    ini:
+      - section: flashduty
+        key: unreachable_status
+  report_ignored:
+    description:
+      - Whether a failure under C(ignore_errors), or an unreachable host under C(ignore_unreachable), raises an
+        alert with the status V(Warning).
+    type: bool
+    default: false
+    env:
+      - name: FLASHDUTY_REPORT_IGNORED
+    ini:
+      - section: flashduty
+        key: report_ignored
+  report_rescued:
+    description:
+      - Whether a failure that a C(rescue) catches raises an alert with the status V(Warning).
+    type: bool
+    default: false
+    env:
+      - name: FLASHDUTY_REPORT_RESCUED
+    ini:
+      - section: flashduty
+        key: report_rescued
+  report_check_mode:
+    description:
+      - Whether a run with C(--check) raises alerts. It never closes one.
+    type: bool
+    default: false
+    env:
+      - name: FLASHDUTY_REPORT_CHECK_MODE
+    ini:
+      - section: flashduty
+        key: report_check_mode
+  report_aborted:
+    description:
+      - >-
+        Whether a run that ends without its recap raises an alert of its own, labelled C(status=aborted): after an
+        exception between plays, or after SIGTERM from AWX or a CI system. A person who presses Ctrl-C gets none.
+        The next complete run closes it.
+    type: bool
+    default: true
+    env:
+      - name: FLASHDUTY_REPORT_ABORTED
+    ini:
+      - section: flashduty
+        key: report_aborted
+  watch:
+    description:
+      - Whether the delivering process starts with the run, and so notices when the run is killed with SIGKILL or by
+        the kernel for want of memory.
+    type: bool
+    default: false
+    env:
+      - name: FLASHDUTY_WATCH
+    ini:
+      - section: flashduty
+        key: watch
+  storm_threshold:
+    description:
+      - When more than this number of hosts fail in one run at one task, the further ones are folded into one alert
+        for that task. V(0) turns this off.
+    type: int
+    default: 50
+    env:
+      - name: FLASHDUTY_STORM_THRESHOLD
+    ini:
+      - section: flashduty
+        key: storm_threshold
+  alert_namespace:
+    description:
+      - Keeps apart two installations that use the same playbook and host names with one integration. It is a part
+        of every alert key.
+    type: str
+    default: ''
+    env:
+      - name: FLASHDUTY_ALERT_NAMESPACE
+    ini:
+      - section: flashduty
+        key: alert_namespace
+  playbook_id:
+    description:
+      - What identifies the playbook in alert keys. Where it is not set, it is the path of the playbook relative to
+        its Git directory, or else to the working directory.
+    type: str
+    default: ''
+    env:
+      - name: FLASHDUTY_PLAYBOOK_ID
+    ini:
+      - section: flashduty
+        key: playbook_id
+  title_rule:
+    description:
+      - The title of the alerts, in the place of C({task} failed on {host} ({playbook})) and the like.
+      - It may use C({task}), C({host}), C({playbook}) and C({status}), and Flashduty's own variables, which the
+        labels satisfy, such as C($resource::$check).
+    type: str
+    default: ''
+    env:
+      - name: FLASHDUTY_TITLE_RULE
+    ini:
+      - section: flashduty
+        key: title_rule
+  labels:
+    description:
+      - >-
+        Labels for all alerts: C(name=value) pairs with commas between them, or a JSON object.
+    type: raw
+    env:
+      - name: FLASHDUTY_LABELS
+    ini:
+      - section: flashduty
+        key: labels
+  label_vars:
+    description:
+      - Names of variables, such as C(team) or C(service), whose values for the affected host become labels of the
+        same names.
+    type: list
+    elements: str
+    env:
+      - name: FLASHDUTY_LABEL_VARS
+    ini:
+      - section: flashduty
+        key: label_vars
+  redact_patterns:
+    description:
+      - Regular expressions of what is masked in every text that is sent, in addition to the built-in ones for
+        passwords, tokens, bearer headers, credentials in URLs and private keys.
+      - A list with commas between them, or a JSON list. Of an expression with a group that is named C(secret) only
+        the group is masked.
+    type: raw
+    env:
+      - name: FLASHDUTY_REDACT_PATTERNS
+    ini:
+      - section: flashduty
+        key: redact_patterns
+  recovery:
+    description:
+      - How alerts are closed.
+      - V(auto) remembers open alerts in the state file, and closes one in the first run in which what raised it
+        works again.
+      - V(stateless) is for controllers that forget everything, such as containers. After a complete run it sends
+        C(Ok) for every host that has passed, whether an alert is open or not. It goes with O(alert_scope) V(host)
+        and V(playbook).
+      - V(never) leaves alerts open until a person closes them.
+    type: str
+    default: auto
+    choices: [auto, stateless, never]
+    env:
+      - name: FLASHDUTY_RECOVERY
+    ini:
+      - section: flashduty
+        key: recovery
+  dry_run:
+    description:
+      - Whether nothing is sent or stored, and the events that would have been sent are printed at the end instead.
+        With C(-v) they are printed in full.
+    type: bool
+    default: false
+    env:
+      - name: FLASHDUTY_DRY_RUN
+    ini:
+      - section: flashduty
+        key: dry_run
+  flush_timeout:
+    description:
+      - How many seconds the end of a run waits, at most, for events to be delivered. What is left is delivered by
+        the next run.
+    type: float
+    default: 10
+    env:
+      - name: FLASHDUTY_FLUSH_TIMEOUT
+    ini:
+      - section: flashduty
+        key: flush_timeout
+  max_in_flight:
+    description:
+      - How many requests are made at a time.
+    type: int
+    default: 8
+    env:
+      - name: FLASHDUTY_MAX_IN_FLIGHT
+    ini:
+      - section: flashduty
+        key: max_in_flight
+  rate_limit:
+    description:
+      - How many requests a minute are made, at most; a tenth of it in any second. V(0) turns the limit off. The
+        service takes 1,000 a minute and 100 a second.
+    type: int
+    default: 900
+    env:
+      - name: FLASHDUTY_RATE_LIMIT
+    ini:
+      - section: flashduty
+        key: rate_limit
+"""
+
+EXAMPLES = r"""
+example: >
+  To enable the callback, add this to ansible.cfg
+
+  [defaults]
+  callbacks_enabled = flashcat.flashduty.alert_on_failure
+  [flashduty]
+  integration_key_file = ~/.config/flashduty/integration_key
+"""
+
+import typing as t
+
+from ansible import constants as C
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback import (
+    AlertCallback,
+)
+
+if t.TYPE_CHECKING:
+    from ansible.executor.stats import AggregateStats
+    from ansible.executor.task_result import TaskResult
+    from ansible.inventory.host import Host
+    from ansible.playbook import Playbook
+    from ansible.playbook.handler import Handler
+    from ansible.playbook.play import Play
+    from ansible.playbook.task import Task
+
+
+class CallbackModule(CallbackBase):
+    """The hooks that ansible-core calls. Each of them hands over at once."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "flashcat.flashduty.alert_on_failure"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._callback = AlertCallback(self._configured, self._display)
+
+    def set_options(
+        self, task_keys: t.Any = None, var_options: t.Any = None, direct: t.Any = None
+    ) -> None:
+        """Take the options as Ansible has found them; a wrong one must not cost the whole callback."""
+        try:
+            super().set_options(
+                task_keys=task_keys, var_options=var_options, direct=direct
+            )
+            self._options_are_set = True
+        except Exception:  # noqa: BLE001
+            # Which one is wrong, and why, is said when they are read one by one.
+            self._options_are_set = False
+
+    def _configured(self, option: str) -> t.Any:
+        if self._options_are_set:
+            return self.get_option(option)
+        return C.config.get_config_value(
+            option, plugin_type="callback", plugin_name=self._load_name
+        )
+
+    def v2_playbook_on_start(self, playbook: Playbook) -> None:
+        self._callback.playbook_started(playbook)
+
+    def v2_playbook_on_play_start(self, play: Play) -> None:
+        self._callback.heard("play_started", play)
+
+    def v2_playbook_on_no_hosts_remaining(self) -> None:
+        self._callback.heard("no_hosts_remaining")
+
+    def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
+        self._callback.heard("task_started", task)
+
+    def v2_playbook_on_handler_task_start(self, task: Handler) -> None:
+        self._callback.heard("task_started", task)
+
+    def v2_playbook_on_notify(self, handler: Handler, host: Host) -> None:
+        self._callback.heard("handler_notified", host.name)
+
+    def v2_runner_on_ok(self, result: TaskResult) -> None:
+        self._callback.heard("ok", result)
+
+    def v2_runner_on_skipped(self, result: TaskResult) -> None:
+        self._callback.heard("skipped", result)
+
+    def v2_runner_on_failed(
+        self, result: TaskResult, ignore_errors: bool = False
+    ) -> None:
+        self._callback.heard("failed", result, ignore_errors)
+
+    def v2_runner_on_unreachable(self, result: TaskResult) -> None:
+        self._callback.heard("unreachable", result)
+
+    def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
+        self._callback.playbook_ended()

@@ -1,0 +1,349 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Hands events to the outbox, starts and ends the courier, and knows at the end how things stand.
+
+Nothing here raises: a run goes on whatever happens to its alerts, and a person is told once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+
+from ansible_collections.flashcat.flashduty.plugins.module_utils import _flashduty
+
+if t.TYPE_CHECKING:
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
+        Connection,
+    )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
+        Event,
+    )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+        OpenAlert,
+        Outbox,
+        Standing,
+    )
+
+Result = t.TypeVar("Result")
+
+# Seconds that a courier gets to end beyond the time it was told.
+_GRACE = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """How things stand at the end of a run.
+
+    :param waiting: events that are not delivered yet.
+    :param reason: why, as the facts of the latest error, or None.
+    :param refused: the errors of events that were refused for good, and that nobody was told of.
+    :param dropped: events that were dropped because they were too old or too many.
+    :param folder: where what waits is kept.
+    """
+
+    waiting: int = 0
+    reason: dict[str, t.Any] | None = None
+    refused: t.Sequence[dict[str, t.Any]] = ()
+    dropped: int = 0
+    folder: str = ""
+
+
+class Delivery:
+    """The way of events out of a run.
+
+    SQLite and the courier are started when they are first needed: a run with nothing to say and an empty outbox
+    pays for neither. The state file is opened anew for each use, because an open one must not be carried over the
+    fork of a worker.
+
+    :param folder: where the state file is.
+    :param warn: told, once each, what a person should know.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        max_in_flight: int,
+        rate_limit: int,
+        warn: t.Callable[[str], None],
+    ) -> None:
+        self.folder = folder
+        self._max_in_flight = max_in_flight
+        self._rate_limit = rate_limit
+        self._warn = warn
+        self._connections: dict[str, Connection] = {}
+        self._courier: subprocess.Popen[bytes] | None = None
+        self._on_kill: dict[str, t.Any] | None = None
+        self._replacements = self._other_folders()
+        self._dropped = 0
+        # Whether an operation on the state file is under way: a signal may come in the middle of it.
+        self.busy = False
+
+    # -- what the run asks for
+
+    def use(self, connection: Connection) -> None:
+        """Deliver for this integration from now on, also what waits for it from earlier runs."""
+        fingerprint = connection.fingerprint
+        if fingerprint in self._connections:
+            return
+        self._connections[fingerprint] = connection
+        if self._courier is not None:
+            self._tell({"connection": dataclasses.asdict(connection)})
+        elif self._is_there() and self._with_outbox(
+            lambda outbox: outbox.is_waiting([fingerprint]), False
+        ):
+            self._start_courier()
+
+    def watch(self, on_kill: dict[str, t.Any]) -> None:
+        """Have the courier there from the start, so that it notices when the run is killed.
+
+        :param on_kill: what to raise then; see ``courier.py``.
+        """
+        self._on_kill = on_kill
+        if self._courier is None:
+            self._start_courier()
+
+    def open_alerts(self, integration: str, origin: str) -> list[OpenAlert]:
+        """Return the alerts that are remembered as open."""
+        if not self._is_there():
+            return []
+        return self._with_outbox(
+            lambda outbox: outbox.open_alerts(integration, origin), []
+        )
+
+    def add(self, integration: str, events: t.Sequence[Event], **memory: t.Any) -> bool:
+        """Put events into the outbox, with what they open and close, and let the courier know.
+
+        :param memory: the further arguments of ``Outbox.add``.
+        :returns: whether they are safe there.
+        """
+
+        def store(outbox: Outbox) -> bool:
+            outbox.add(integration, events, **memory)
+            return True
+
+        stored = self._with_outbox(store, False)
+        if stored and events:
+            self._look()
+        return stored
+
+    def finish(self, timeout: float) -> Ending:
+        """Let the courier empty the outbox and end, and return how things stand then.
+
+        :param timeout: seconds to wait at most.
+        """
+        deadline = time.monotonic() + timeout
+        if self._courier is not None:
+            self._farewell(timeout)
+            if (
+                not self._wait(deadline)
+                and time.monotonic() < deadline
+                and self._is_waiting()
+            ):
+                # It was killed: nothing is lost, and there is time for another one.
+                self._start_courier()
+                self._farewell(max(0.0, deadline - time.monotonic()))
+                self._wait(deadline)
+        return self.ending()
+
+    def leave(self, seconds: float) -> None:
+        """Let the courier go on alone for some seconds, while the run ends at once."""
+        if self._courier is not None:
+            self._farewell(seconds)
+            self._courier = None
+
+    def ending(self) -> Ending:
+        """Return how things stand, and note that a person is told of it."""
+        if not self._is_there() or not self._connections:
+            return Ending(dropped=self._dropped, folder=self.folder)
+
+        def look(outbox: Outbox) -> Standing:
+            standing = outbox.standing(self._connections)
+            if standing.refused:
+                outbox.mark_reported(self._connections)
+            return standing
+
+        standing = self._with_outbox(look, None)
+        if standing is None:
+            return Ending(dropped=self._dropped, folder=self.folder)
+        return Ending(
+            standing.waiting,
+            standing.reason,
+            standing.refused,
+            self._dropped,
+            self.folder,
+        )
+
+    # -- the state file
+
+    def _is_there(self) -> bool:
+        return os.path.exists(os.path.join(self.folder, "outbox.sqlite3"))
+
+    def _is_waiting(self) -> bool:
+        return self._with_outbox(
+            lambda outbox: outbox.is_waiting(self._connections), False
+        )
+
+    def _with_outbox(
+        self, use: t.Callable[[Outbox], Result], otherwise: Result
+    ) -> Result:
+        """Use the state file; when it cannot be used, mend or replace it, so that alerts still go out."""
+        try:
+            from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty import (
+                outbox as outboxes,
+            )
+        except ImportError as exc:
+            self._warn(f"alerts are not sent: this Python has no SQLite ({exc}).")
+            return otherwise
+        self.busy = True
+        try:
+            while True:
+                try:
+                    with outboxes.Outbox(self.folder) as outbox:
+                        return use(outbox)
+                except outboxes.DamagedOutbox as exc:
+                    problem = str(exc)
+                    try:
+                        aside = outboxes.move_aside(self.folder)
+                    except OSError:
+                        pass
+                    else:
+                        self._warn(
+                            f"{problem}. It was moved to {aside}, and a new one is used: events that waited in it are"
+                            " not delivered, and alerts that were open are to be closed by hand."
+                        )
+                        self._restart_courier()
+                        continue
+                except outboxes.OutboxError as exc:
+                    problem = str(exc)
+                folder = next(self._replacements, None)
+                if folder is None:
+                    self._warn(f"{problem}. Alerts of this run are not sent.")
+                    return otherwise
+                self._warn(
+                    f"{problem}. Alerts of this run go out by way of {folder} instead, and their recovery is not"
+                    " remembered."
+                )
+                self.folder = folder
+                self._restart_courier()
+        finally:
+            self.busy = False
+
+    def _other_folders(self) -> t.Iterator[str]:
+        """Make one folder after the other that may serve in the place of the state path."""
+        for place in (tempfile.gettempdir(), "/dev/shm"):
+            try:
+                yield tempfile.mkdtemp(prefix="flashduty-", dir=place)
+            except OSError:
+                continue
+
+    # -- the courier
+
+    def _start_courier(self) -> None:
+        """Start a courier, and tell it all by its standard input: arguments and environment are no secret."""
+        self._dropped += self._with_outbox(lambda outbox: outbox.prune(), 0)
+        home = os.path.dirname(
+            os.path.dirname(
+                os.path.abspath(_flashduty.__file__ or _flashduty.__path__[0])
+            )
+        )
+        try:
+            self._courier = subprocess.Popen(
+                [sys.executable, "-m", "_flashduty.courier"],
+                stdin=subprocess.PIPE,
+                # An inherited output would keep a pipe open that somebody reads to its end.
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                # Where the run is may be unmounted before the courier ends.
+                cwd=os.sep,
+                env=self._environment(home),
+                # Ctrl-C is for the run.
+                start_new_session=True,
+                bufsize=0,
+            )
+            # A courier that does not read must not hold up the run.
+            os.set_blocking(self._courier.stdin.fileno(), False)  # type: ignore[union-attr]
+        except OSError as exc:
+            self._warn(
+                f"the courier cannot be started ({exc.strerror}): events wait in {self.folder}."
+            )
+            return
+        self._tell(
+            {
+                "start": {
+                    "folder": self.folder,
+                    "run_pid": os.getpid(),
+                    "max_in_flight": self._max_in_flight,
+                    "rate_limit": self._rate_limit,
+                    "on_kill": self._on_kill,
+                }
+            }
+        )
+        for connection in self._connections.values():
+            self._tell({"connection": dataclasses.asdict(connection)})
+
+    def _environment(self, home: str) -> dict[str, str]:
+        """Return the environment of the run, without what may hold a key, and with the way to the core."""
+        keys = [connection.integration_key for connection in self._connections.values()]
+        return {
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("FLASHDUTY_")
+                and not any(key in value for key in keys)
+            },
+            "PYTHONPATH": home,
+        }
+
+    def _restart_courier(self) -> None:
+        if self._courier is not None:
+            self.leave(0)
+            self._start_courier()
+
+    def _look(self) -> None:
+        if self._courier is None or not self._tell({"look": True}):
+            self._start_courier()
+
+    def _farewell(self, seconds: float) -> None:
+        if (
+            self._tell({"farewell": seconds})
+            and self._courier is not None
+            and self._courier.stdin is not None
+        ):
+            self._courier.stdin.close()
+
+    def _tell(self, message: dict[str, t.Any]) -> bool:
+        """Write a line to the courier; return False when there is none any more."""
+        courier = self._courier
+        if courier is None or courier.stdin is None or courier.poll() is not None:
+            return False
+        try:
+            courier.stdin.write(json.dumps(message).encode() + b"\n")
+        except BlockingIOError:
+            # The pipe is full of lines that say the same: look again.
+            return True
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def _wait(self, deadline: float) -> bool:
+        """Wait for the courier to end; return whether it ended well. One that does not is left to itself."""
+        courier, self._courier = self._courier, None
+        if courier is None:
+            return False
+        try:
+            return courier.wait(max(0.0, deadline - time.monotonic()) + _GRACE) == 0
+        except subprocess.TimeoutExpired:
+            return False

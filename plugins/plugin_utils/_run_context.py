@@ -1,0 +1,202 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What is known of the run: its playbook, its controller, whether it is complete, and the system that started it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import typing as t
+import uuid
+from dataclasses import dataclass, field
+
+# The names that Ansible gives to the machine it runs on.
+LOCALHOST = ("localhost", "127.0.0.1", "::1")
+AD_HOC = "__adhoc_playbook__"
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One playbook in one run of Ansible.
+
+    :param playbook: the playbook's name for people.
+    :param playbook_id: what identifies it on every control node.
+    :param controller: the name of this machine.
+    :param local_name: what stands for localhost in alerts: in AWX the job template, else the controller.
+    :param check: a run with ``--check``.
+    :param limited: a run with ``--limit``.
+    :param system: labels of the surrounding system: job, URL, user, tags, limit.
+    """
+
+    run_id: str
+    playbook: str
+    playbook_id: str
+    controller: str
+    local_name: str
+    check: bool
+    limited: bool
+    system: t.Mapping[str, str] = field(default_factory=dict)
+
+    def resource(self, host: str) -> str:
+        """Return what is affected when a host of the inventory is: localhost is another machine everywhere."""
+        return self.local_name if host in LOCALHOST else host
+
+
+def describe_run(
+    *,
+    playbook_path: str,
+    ad_hoc_action: str,
+    cli: t.Mapping[str, t.Any],
+    environ: t.Mapping[str, str],
+    extra_vars: t.Mapping[str, t.Any],
+    playbook_id: str,
+) -> RunContext:
+    """Collect what is known when the first play starts.
+
+    Of environment and extra variables only well-known names are read, those of AWX and of CI systems.
+
+    :param playbook_path: the path as ansible-core has it.
+    :param ad_hoc_action: the module of an ad-hoc run; empty for a playbook.
+    :param cli: the options of the command line.
+    :param playbook_id: the option of that name; empty to derive it from the path.
+    """
+    controller = socket.gethostname() or "localhost"
+    system = _surrounding_system(environ, extra_vars)
+    tags = [tag for tag in cli.get("tags") or () if tag != "all"]
+    skipped_tags = list(cli.get("skip_tags") or ())
+    limit = cli.get("subset") or ""
+    for name, text in (
+        ("tags", ",".join(tags)),
+        ("skip_tags", ",".join(skipped_tags)),
+        ("limit", str(limit)),
+        ("user", system.get("user") or _user()),
+    ):
+        if text:
+            system[name] = text
+    if ad_hoc_action:
+        name = f"ad-hoc {ad_hoc_action}"
+        identity = f"ad-hoc:{ad_hoc_action}"
+    else:
+        name = os.path.basename(playbook_path)
+        identity = identify_playbook(playbook_path)
+    return RunContext(
+        run_id=uuid.uuid4().hex,
+        playbook=name,
+        playbook_id=playbook_id or identity,
+        controller=controller,
+        local_name=system.get("job_template") or controller,
+        check=bool(cli.get("check")),
+        limited=bool(limit),
+        system=system,
+    )
+
+
+def is_partial(cli: t.Mapping[str, t.Any]) -> bool:
+    """Say whether the command line asks for a part of the playbook only, or for no changes."""
+    tags = set(cli.get("tags") or ()) - {"all"}
+    return bool(
+        tags
+        or any(
+            cli.get(name) for name in ("skip_tags", "start_at_task", "step", "check")
+        )
+    )
+
+
+def identify_playbook(path: str) -> str:
+    """Return what identifies a playbook in every checkout and on every control node.
+
+    That is its path relative to its Git directory, or else to the working directory. A playbook of a collection is
+    known by its full name. What is in none of these has its whole path.
+    """
+    path = os.path.abspath(path)
+    parts = path.split(os.sep)
+    if "ansible_collections" in parts and "playbooks" in parts:
+        start = parts.index("ansible_collections") + 1
+        inside = parts.index("playbooks", start) + 1
+        name = os.path.splitext("/".join(parts[inside:]))[0]
+        if inside - start == 3:
+            return ".".join([*parts[start : start + 2], name.replace("/", ".")])
+    folder = os.path.dirname(path)
+    while not os.path.exists(os.path.join(folder, ".git")):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            folder = os.getcwd()
+            break
+        folder = parent
+    relative = os.path.relpath(path, folder)
+    return (
+        path
+        if relative.startswith(os.pardir + os.sep)
+        else relative.replace(os.sep, "/")
+    )
+
+
+def _surrounding_system(
+    environ: t.Mapping[str, str], extra_vars: t.Mapping[str, t.Any]
+) -> dict[str, str]:
+    """Return the labels of what has started the run, as far as it says so."""
+
+    def awx(name: str) -> str:
+        # Old versions say tower, new ones awx; both set both for now.
+        value = extra_vars.get(f"awx_{name}") or extra_vars.get(f"tower_{name}")
+        return str(value) if isinstance(value, (str, int)) else ""
+
+    job_id = awx("job_id") or (
+        environ.get("JOB_ID", "") if "AWX_HOST" in environ else ""
+    )
+    if job_id:
+        address = environ.get("AWX_HOST") or environ.get("TOWER_HOST") or ""
+        labels = {
+            "system": "awx",
+            "job_id": job_id,
+            "job_url": (
+                f"{address.rstrip('/')}/#/jobs/playbook/{job_id}" if address else ""
+            ),
+            "job_template": awx("job_template_name"),
+            "user": awx("user_name"),
+        }
+    elif environ.get("GITLAB_CI"):
+        labels = {
+            "system": "gitlab",
+            "job_id": environ.get("CI_JOB_ID", ""),
+            "job_url": environ.get("CI_JOB_URL", ""),
+            "user": environ.get("GITLAB_USER_LOGIN", ""),
+        }
+    elif environ.get("GITHUB_ACTIONS"):
+        repository = environ.get("GITHUB_REPOSITORY", "")
+        run = environ.get("GITHUB_RUN_ID", "")
+        server = environ.get("GITHUB_SERVER_URL", "")
+        labels = {
+            "system": "github",
+            "job_id": run,
+            "job_url": (
+                f"{server}/{repository}/actions/runs/{run}"
+                if server and repository and run
+                else ""
+            ),
+            "user": environ.get("GITHUB_ACTOR", ""),
+        }
+    elif environ.get("JENKINS_URL"):
+        labels = {
+            "system": "jenkins",
+            "job_id": environ.get("BUILD_TAG") or environ.get("BUILD_ID", ""),
+            "job_url": environ.get("BUILD_URL", ""),
+            "user": environ.get("BUILD_USER_ID", ""),
+        }
+    else:
+        labels = {}
+    return {name: text for name, text in labels.items() if text}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # A container may run as a number that has no name.
+        return str(os.getuid())

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Notices that a run ends without its recap: by an exception, by SIGTERM, or by Ctrl-C."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import threading
+import types
+import typing as t
+
+Handler = t.Union[t.Callable[[int, t.Optional[types.FrameType]], t.Any], int, None]
+
+
+class RunEnd:
+    """Watches over the end of the process.
+
+    ansible-core calls no hook of a callback in these cases. After an exception and after Ctrl-C the handlers at exit
+    still run; after SIGTERM nothing does, so that a handler of ours goes before the one that was there.
+
+    :param aborted: called once with the way the run ends: ``exit``, ``terminated`` or ``interrupted``.
+    :param is_busy: tells whether the call must wait, because a signal came in the middle of something.
+    """
+
+    def __init__(
+        self, aborted: t.Callable[[str], None], is_busy: t.Callable[[], bool]
+    ) -> None:
+        self._aborted = aborted
+        self._is_busy = is_busy
+        self._pid = os.getpid()
+        self._interrupted = False
+        self._done = False
+        self._previous: dict[int, Handler] = {}
+        self._waiting_signal: int | None = None
+        atexit.register(self._at_exit)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in (
+                (signal.SIGTERM, self._terminated),
+                (signal.SIGINT, self._interrupt),
+            ):
+                previous = signal.getsignal(number)
+                if previous != signal.SIG_IGN and previous is not None:
+                    self._previous[number] = previous
+                    signal.signal(number, handler)
+
+    def stand_down(self) -> None:
+        """The run has ended well: nothing more is to be reported."""
+        self._done = True
+        atexit.unregister(self._at_exit)
+
+    def catch_up(self) -> None:
+        """Handle a signal that came while something else could not be interrupted."""
+        number, self._waiting_signal = self._waiting_signal, None
+        if number is not None:
+            self._terminated(number, None)
+
+    def _report(self, how: str) -> None:
+        if not self._done:
+            self._done = True
+            self._aborted(how)
+
+    def _at_exit(self) -> None:
+        # A worker is a fork, and leaves without handlers at exit; so this is for the unforeseen.
+        if os.getpid() == self._pid:
+            self._report("interrupted" if self._interrupted else "exit")
+
+    def _terminated(self, number: int, frame: types.FrameType | None) -> None:
+        if os.getpid() == self._pid:
+            if self._is_busy():
+                self._waiting_signal = number
+                return
+            self._report("terminated")
+        self._pass_on(number, frame)
+
+    def _interrupt(self, number: int, frame: types.FrameType | None) -> None:
+        self._interrupted = True
+        self._pass_on(number, frame)
+
+    def _pass_on(self, number: int, frame: types.FrameType | None) -> None:
+        """Do what would have been done without us."""
+        previous = self._previous.get(number)
+        if callable(previous):
+            previous(number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Which values of variables and environment are secret, so that they can be masked wherever they turn up."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+# Shorter values would mask ordinary words and numbers.
+_SHORTEST_NAMED = 6
+_SHORTEST_VAULTED = 4
+_DEEPEST = 4
+
+_SECRET_NAME = re.compile(
+    r"passw(or)?d|passphrase|passwd|secret|token|api_?key|access_?key|private_?key|auth_?key|credential|vault",
+    re.IGNORECASE,
+)
+# Large, not the user's own, or lazy: looking into them would cost time and find nothing.
+_NOT_LOOKED_INTO = frozenset(
+    (
+        "hostvars",
+        "vars",
+        "groups",
+        "ansible_facts",
+        "environment",
+        "omit",
+        "ansible_play_hosts_all",
+    )
+)
+_VAULTED_TYPES = ("AnsibleVaultEncryptedUnicode", "EncryptedString")
+
+
+def secret_values(
+    variables: t.Mapping[str, t.Any], environ: t.Mapping[str, str]
+) -> set[str]:
+    """Return the values that are secret: those from Ansible Vault, and those whose name says so."""
+    found: set[str] = set()
+    for name, value in variables.items():
+        if name not in _NOT_LOOKED_INTO:
+            _collect(value, bool(_SECRET_NAME.search(str(name))), found, _DEEPEST)
+    for name, value in environ.items():
+        if _SECRET_NAME.search(name):
+            _collect(value, True, found, 1)
+    return found
+
+
+def _collect(value: t.Any, named_secret: bool, found: set[str], depth: int) -> None:
+    if isinstance(value, t.Mapping):
+        if depth:
+            for name, item in value.items():
+                _collect(
+                    item,
+                    named_secret or bool(_SECRET_NAME.search(str(name))),
+                    found,
+                    depth - 1,
+                )
+        return
+    if isinstance(value, (list, tuple)):
+        if depth:
+            for item in value:
+                _collect(item, named_secret, found, depth - 1)
+        return
+    vaulted = is_vaulted(value)
+    if not (vaulted or named_secret) or isinstance(value, (bool, type(None))):
+        return
+    try:
+        text = str(value)
+    except Exception:  # noqa: BLE001
+        # A vaulted value whose password is not there: it cannot turn up anywhere, either.
+        return
+    shortest = _SHORTEST_VAULTED if vaulted else _SHORTEST_NAMED
+    if "{{" not in text:
+        # Of a text of several lines, such as a key, single lines turn up, too.
+        found.update(
+            part for part in (text, *text.splitlines()) if len(part.strip()) >= shortest
+        )
+
+
+def is_vaulted(value: t.Any) -> bool:
+    """Say whether a value was encrypted with Ansible Vault."""
+    return type(value).__name__ in _VAULTED_TYPES or _is_tagged_vaulted(value)
+
+
+def _is_tagged_vaulted(value: t.Any) -> bool:
+    try:
+        from ansible._internal._datatag._tags import VaultedValue
+    except ImportError:
+        # ansible-core before 2.19 has no tags.
+        return False
+    return bool(VaultedValue.is_tagged_on(value))
