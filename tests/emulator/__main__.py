@@ -142,7 +142,7 @@ async def serve(options: argparse.Namespace) -> None:
         except asyncio.TimeoutError:
             continue
     listener.close()
-    emulator.behave()
+    emulator.let_go()
     await server.shutdown(timeout=0.1)
     if options.state:
         save_state(emulator, options.state)
@@ -156,6 +156,8 @@ def main() -> None:
         format="%(asctime)s %(message)s",
     )
     asyncio.run(serve(options))
+    # All is saved. Taking the interpreter down properly takes longer than all of the above.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -162,6 +162,8 @@ class Recorder:
 def _with_quoted(secrets: t.Iterable[str]) -> list[str]:
     found = {secret for secret in secrets if secret}
     found |= {urllib.parse.quote(secret, safe="") for secret in found}
+    # What becomes of a key in a query where somebody forgot to quote it.
+    found |= {urllib.parse.unquote_plus(secret) for secret in found}
     return sorted(found, key=len, reverse=True)
 
 

@@ -362,6 +362,10 @@ class Emulator:
         """Forget the faults that wait, and let go of the requests that hang."""
         self.faults.clear()
         self.service.version += 1
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the connections of requests that hang."""
         self._behaved.set()
 
     def _all_counts(self) -> dict[str, int]:
