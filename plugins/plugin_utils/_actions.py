@@ -132,7 +132,9 @@ class ControllerAction(ActionBase, abc.ABC):
 
     def _complaint(self, error: Exception, text: str) -> ConfigurationError:
         if isinstance(error, UnsupportedError):
-            return ConfigurationError(f"There is no such option: {text}.", option="")
+            return ConfigurationError(
+                f"There is no such option: {text.rstrip('.')}.", option=""
+            )
         names = self.argument_spec()
         blamed = next((name for name in names if re.search(rf"\b{name}\b", text)), "")
         kind = InvalidEvent if blamed in self.event_options else ConfigurationError

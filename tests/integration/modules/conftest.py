@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
 from tests.tools.playbooks import PlaybookRun, Workspace
@@ -20,7 +23,6 @@ from tests.tools.playbooks import PlaybookRun, Workspace
 Task = dict[str, t.Any]
 Result = dict[str, t.Any]
 
-RESULTS = "results.json"
 LOG = "ansible.log"
 
 
@@ -63,43 +65,54 @@ class Playground(Workspace):
         inventory: str = "localhost",
     ) -> Answers:
         """Run tasks in their order, failing ones, too, and return their results."""
-        (self.folder / RESULTS).unlink(missing_ok=True)
         (self.folder / LOG).unlink(missing_ok=True)
         named = [
-            {"name": name, **task, "register": f"result_{number}", "ignore_errors": True}
+            {
+                "name": name,
+                **task,
+                "register": f"result_{number}",
+                "ignore_errors": True,
+            }
             for number, (name, task) in enumerate(tasks.items())
         ]
         entries = ", ".join(
             f"{json.dumps(name)}: result_{number} | default({{}})"
             for number, name in enumerate(tasks)
         )
+        # Printed, not written to a file: that would need one more module.
         keep = {
-            "name": "Keep the results",
-            "ansible.builtin.copy": {
-                "content": "{{ {" + entries + "} | to_json }}",
-                "dest": str(self.folder / RESULTS),
+            "name": "Show the results",
+            "ansible.builtin.debug": {
+                "msg": "<results>{{ {"
+                + entries
+                + "} | to_json | b64encode }}</results>"
             },
-            "check_mode": False,
-            "diff": False,
-            "no_log": True,
             "run_once": True,
         }
-        content = {"hosts": "all", "gather_facts": False, **(play or {}), "tasks": [*named, keep]}
+        content = {
+            "hosts": "all",
+            "gather_facts": False,
+            **(play or {}),
+            "tasks": [*named, keep],
+        }
         run = self.run(
-            yaml.dump([content], Dumper=_PlaybookDumper, sort_keys=False, allow_unicode=True),
+            yaml.dump(
+                [content], Dumper=_PlaybookDumper, sort_keys=False, allow_unicode=True
+            ),
             *([verbosity] if verbosity else []),
             *arguments,
             inventory=inventory,
             config=config,
-            environment={"ANSIBLE_LOG_PATH": str(self.folder / LOG), **(environment or {})},
+            environment={
+                "ANSIBLE_LOG_PATH": str(self.folder / LOG),
+                **(environment or {}),
+            },
         )
-        results = self.folder / RESULTS
-        assert results.exists(), run.output
-        return Answers(
-            json.loads(results.read_text(encoding="utf-8")),
-            run,
-            (self.folder / LOG).read_text(encoding="utf-8"),
-        )
+        found = re.search("<results>(.*)</results>", run.stdout)
+        assert found, run.output
+        results = json.loads(base64.b64decode(found[1]))
+        log = (self.folder / LOG).read_text(encoding="utf-8")
+        return Answers(results, run, log)
 
 
 class Unsafe(str):

@@ -11,6 +11,7 @@ import time
 import typing as t
 
 import pytest
+
 from tests.emulator.control import Emulator
 
 from .conftest import Answers, Playground, Result, Task, Unsafe
@@ -88,7 +89,11 @@ SENT = {
         "event_status": "Info",
         "alert_key": "images",
         "images": [
-            {"src": "https://e.example/1.png", "alt": "one", "href": "https://e.example/"},
+            {
+                "src": "https://e.example/1.png",
+                "alt": "one",
+                "href": "https://e.example/",
+            },
             {"src": "image_key_of_flashduty"},
         ],
     },
@@ -108,7 +113,11 @@ SENT = {
     },
 }
 REFUSED = {
-    "status": ({"event_status": "critical"}, "event_status", "Critical, Warning, Info, Ok"),
+    "status": (
+        {"event_status": "critical"},
+        "event_status",
+        "Critical, Warning, Info, Ok",
+    ),
     "no title": ({"title_rule": None}, "title_rule", "missing"),
     "empty title": ({"title_rule": " "}, "title_rule", "empty"),
     "Ok without a key": ({"event_status": "Ok", "alert_key": None}, "alert_key", "Ok"),
@@ -128,15 +137,28 @@ MISCONFIGURED = {
     "retries": ({"retries": -1}, "retries", "0 or more"),
     "boolean": ({"validate_certs": "perhaps"}, "validate_certs", "bool"),
     "send_from": ({"send_from": "moon"}, "send_from", "controller, target"),
-    "contradiction": ({"integration_key": "another-key"}, "integration_key", "push_url"),
+    "contradiction": (
+        {"integration_key": "another-key"},
+        "integration_key",
+        "push_url",
+    ),
     "two servers": ({"api_url": "https://e.example"}, "api_url", "push_url"),
-    "key file": ({"integration_key_file": "/not/there"}, "integration_key_file", "/not/there"),
+    "key file": (
+        {"integration_key_file": "/not/there"},
+        "integration_key_file",
+        "/not/there",
+    ),
     "ca file": ({"ca_path": "/not/there.pem"}, "ca_path", "/not/there.pem"),
 }
 
 
 def refused_event(name: str, changes: Result) -> Result:
-    event = {"title_rule": "Refused", "event_status": "Info", "alert_key": name, **changes}
+    event = {
+        "title_rule": "Refused",
+        "event_status": "Info",
+        "alert_key": name,
+        **changes,
+    }
     return {option: value for option, value in event.items() if value is not None}
 
 
@@ -146,7 +168,8 @@ def answers(playground: Playground) -> Answers:
     flashduty = playground.flashduty
     alert = {"push_url": flashduty.push_url}
     tasks: dict[str, Task] = {
-        name: playground.task("alert_event", **alert, **event) for name, event in SENT.items()
+        name: playground.task("alert_event", **alert, **event)
+        for name, event in SENT.items()
     }
     tasks["change"] = playground.task(
         "change_event", push_url=flashduty.change_push_url, **DOCUMENTED_CHANGE
@@ -170,7 +193,9 @@ def answers(playground: Playground) -> Answers:
 @pytest.fixture
 def received(answers: Answers, flashduty: Emulator) -> dict[str, Result]:
     """What arrived, by its request id."""
-    return {r["answer"]["request_id"]: r for r in flashduty.requests() if r["status"] == 200}
+    return {
+        r["answer"]["request_id"]: r for r in flashduty.requests() if r["status"] == 200
+    }
 
 
 def body(answers: Answers, received: dict[str, Result], name: str) -> Result:
@@ -178,9 +203,9 @@ def body(answers: Answers, received: dict[str, Result], name: str) -> Result:
 
 
 def test_everything_valid_was_sent(answers: Answers) -> None:
-    assert {name: answers[name].get("msg", "") for name in [*SENT, "change"]} == dict.fromkeys(
-        [*SENT, "change"], ""
-    )
+    assert {
+        name: answers[name].get("msg", "") for name in [*SENT, "change"]
+    } == dict.fromkeys([*SENT, "change"], "")
 
 
 def test_the_documented_example_arrives_as_documented(
@@ -203,14 +228,20 @@ def test_what_comes_back_is_what_was_sent(
     result = answers[name]
 
     assert result["event"] == body(answers, received, name)
-    assert (result["changed"], result["attempts"], result["http_status"]) == (True, 1, 200)
+    assert (result["changed"], result["attempts"], result["http_status"]) == (
+        True,
+        1,
+        200,
+    )
     assert result["queued"] is False
     assert "error" not in result
     key = "change_key" if name == "change" else "alert_key"
     assert result[key] == result["event"][key]
 
 
-def test_a_key_is_made_and_closes_the_alert(answers: Answers, flashduty: Emulator) -> None:
+def test_a_key_is_made_and_closes_the_alert(
+    answers: Answers, flashduty: Emulator
+) -> None:
     key = answers["smallest"]["alert_key"]
     (alert,) = [alert for alert in flashduty.alerts() if alert["alert_key"] == key]
 
@@ -234,10 +265,17 @@ def test_labels_are_written_as_yaml_writes_them(
     }
 
 
-def test_texts_arrive_as_they_are(answers: Answers, received: dict[str, Result]) -> None:
+def test_texts_arrive_as_they_are(
+    answers: Answers, received: dict[str, Result]
+) -> None:
     event = body(answers, received, "unicode")
 
-    assert event["title_rule"] == event["description"] == event["labels"]["größe"] == UNICODE
+    assert (
+        event["title_rule"]
+        == event["description"]
+        == event["labels"]["größe"]
+        == UNICODE
+    )
     assert body(answers, received, "service's variables")["title_rule"] == str(
         SENT["service's variables"]["title_rule"]
     )
@@ -251,21 +289,39 @@ def test_images_arrive(answers: Answers, received: dict[str, Result]) -> None:
     assert body(answers, received, "images")["images"] == SENT["images"]["images"]
 
 
-def test_a_change_arrives_as_documented(answers: Answers, received: dict[str, Result]) -> None:
+def test_a_change_arrives_as_documented(
+    answers: Answers, received: dict[str, Result]
+) -> None:
     assert body(answers, received, "change") == DOCUMENTED_CHANGE
-    assert received[answers["change"]["request_id"]]["path"] == "/event/push/change/standard"
+    assert (
+        received[answers["change"]["request_id"]]["path"]
+        == "/event/push/change/standard"
+    )
 
 
-def test_what_is_too_long_is_cut_and_named(answers: Answers, received: dict[str, Result]) -> None:
+def test_what_is_too_long_is_cut_and_named(
+    answers: Answers, received: dict[str, Result]
+) -> None:
     result, event = answers["long"], body(answers, received, "long")
     name = "n" * 128
 
-    assert result["truncated"] == ["title_rule", "description", f"labels.{name}", "labels.value"]
+    assert result["truncated"] == [
+        "title_rule",
+        "description",
+        f"labels.{name}",
+        "labels.value",
+    ]
     assert event["title_rule"] == "t" * 511 + "…"
     assert event["description"] == "ö" * 2047 + "…"
-    assert event["labels"] == {name: "short", "value": "v" * 2047 + "…", "fits": "f" * 2048}
+    assert event["labels"] == {
+        name: "short",
+        "value": "v" * 2047 + "…",
+        "fits": "f" * 2048,
+    }
     for field in result["truncated"]:
-        assert any(warning.startswith(f"{field} was cut") for warning in result["warnings"])
+        assert any(
+            warning.startswith(f"{field} was cut") for warning in result["warnings"]
+        )
     assert "description was cut" in " ".join(answers.run.output.split())
 
 
@@ -305,7 +361,9 @@ def test_changes_are_checked_too(answers: Answers) -> None:
     assert "push_url is the URL of an alert integration" in answers["wrong url"]["msg"]
 
 
-def test_nothing_was_sent_but_what_was_valid(answers: Answers, flashduty: Emulator) -> None:
+def test_nothing_was_sent_but_what_was_valid(
+    answers: Answers, flashduty: Emulator
+) -> None:
     assert len(flashduty.requests()) == len(SENT) + 1
 
 
