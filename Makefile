@@ -38,7 +38,7 @@ emulator: environment ## Start a Flashduty to play with, and its web page (PORT=
 	@$(PYTHON) -m tests.emulator --port $(PORT)
 
 clean: ## Remove environments, caches and results
-	rm -rf .venv .nox .ansible .*_cache dist site tests/output
+	rm -rf .venv .nox .ansible .hypothesis .*_cache dist site tests/output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
 import pytest
-from tests.tools.cores import Core, configured_cores
+
+from tests.tools.cores import TARGET_VARIABLE, Core, configured_cores
 from tests.tools.playbooks import PlaybookRun, Workspace
 
 if t.TYPE_CHECKING:
@@ -29,6 +31,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def cores() -> list[Core]:
     """All configured ansible-cores, oldest first."""
     return configured_cores()
+
+
+@pytest.fixture(scope="session")
+def target_python(cores: list[Core]) -> str:
+    """The Python of a target: the oldest that modules support where there is one, with requests."""
+    return os.environ.get(TARGET_VARIABLE, cores[0].python)
 
 
 @pytest.fixture

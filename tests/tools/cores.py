@@ -40,6 +40,12 @@ SUPPORTED_PYTHONS: dict[str, tuple[Version, ...]] = {
 }
 OLDEST_SUPPORTED = next(iter(SUPPORTED_PYTHONS))
 
+# The oldest Python that modules support on a target, and the last ansible-core that has its module_utils for it.
+TARGET_PYTHON: Version = (3, 9)
+TARGET_ANSIBLE_CORE = "2.15"
+TARGET_FOLDER = VENV / "cores" / "target"
+TARGET_VARIABLE = "FLASHDUTY_TEST_TARGET_PYTHON"
+
 
 @dataclass(frozen=True)
 class Core:
@@ -143,10 +149,30 @@ def make_core(version: str) -> Core:
 
 def requests_requirement(version: str) -> list[str]:
     """The oldest ansible-core gets the oldest requests that we promise to work with."""
-    if version != OLDEST_SUPPORTED:
-        return ["-r", str(EE_REQUIREMENTS)]
+    if version == OLDEST_SUPPORTED:
+        return oldest_requests()
+    return ["-r", str(EE_REQUIREMENTS)]
+
+
+def oldest_requests() -> list[str]:
     text = EE_REQUIREMENTS.read_text(encoding="utf-8")
     return re.sub(r"#.*", "", text).replace(">=", "==").split()
+
+
+def make_target() -> None:
+    """Make the environment of an old target, unless it is there or its Python is not."""
+    if TARGET_PYTHON in working_pythons():
+        make_environment(
+            TARGET_FOLDER,
+            working_pythons()[TARGET_PYTHON],
+            [
+                f"ansible-core=={TARGET_ANSIBLE_CORE}.*",
+                *oldest_requests(),
+                *("pytest", "hypothesis"),
+            ],
+            title="Installing what an old target has",
+            depends_on=[EE_REQUIREMENTS],
+        )
 
 
 def current_core() -> Core:
@@ -181,6 +207,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     try:
         with contextlib.redirect_stdout(sys.stderr), one_at_a_time():
             made = {version: make_core(version) for version in wanted}
+            make_target()
     except CommandFailed as exc:
         say(f"\n{exc}")
         return 1

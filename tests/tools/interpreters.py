@@ -67,7 +67,7 @@ def probe(python: Path) -> tuple[Version, Path] | None:
     if answer.returncode != 0:
         return None
     major, minor, executable = answer.stdout.strip().split(" ", 2)
-    return (int(major), int(minor)), Path(executable)
+    return (int(major), int(minor)), Path(executable).resolve()
 
 
 @functools.cache

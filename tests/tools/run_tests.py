@@ -94,7 +94,9 @@ class Step:
 
 def plan(wanted: t.Sequence[str]) -> list[list[Step]]:
     """Return two lanes of steps that may run beside each other: what looks at the code, and what runs it."""
+    python = str(VENV / "bin" / "python")
     no_git = why_not_a_git_checkout()
+    no_target = why_no_target()
 
     def nox(session: str, group: str, **environment: str) -> Step:
         stamp = ROOT / ".nox" / "complete" / session
@@ -105,15 +107,13 @@ def plan(wanted: t.Sequence[str]) -> list[list[Step]]:
     def pytest(
         name: str, group: str, folder: str, *arguments: str, **environment: str
     ) -> Step:
-        python = str(VENV / "bin" / "python")
         obstacle = None if (ROOT / folder).is_dir() else f"{folder} does not exist"
         command = [python, "-m", "pytest", folder, *arguments]
         return Step(name, group, command, environment, obstacle=obstacle)
 
     def tool(name: str, group: str, *arguments: str) -> Step:
-        return Step(name, group, [str(VENV / "bin" / "python"), "-m", *arguments])
+        return Step(name, group, [python, "-m", *arguments])
 
-    environments = {v: str(VENV / "cores" / v) for v in wanted}
     molecule = nox("molecule", "molecule")
     if not (ROOT / "extensions" / "molecule").is_dir():
         molecule.obstacle = "extensions/molecule does not exist"
@@ -122,20 +122,43 @@ def plan(wanted: t.Sequence[str]) -> list[list[Step]]:
     static = [nox(session, "lint", CI="true") for session in LINT_SESSIONS]
     static += [nox(f"sanity-{version}", "sanity") for version in reversed(wanted)]
     static += [nox("build-import-check", "build")]
+    environments = {version: str(VENV / "cores" / version) for version in wanted}
+    target = str(cores.TARGET_FOLDER / "bin" / "python")
+    variables = {cores.CORES_VARIABLE: json.dumps(environments)}
+    if no_target is None:
+        variables[cores.TARGET_VARIABLE] = target
     dynamic = [
+        tool("ansible-cores", "environments", "tests.tools.cores", *wanted),
         pytest("unit", "unit", "tests/unit"),
-        tool("ansible-cores", "integration", "tests.tools.cores", *wanted),
+        Step(
+            "unit-target",
+            "unit",
+            [target, "-m", "pytest", "tests/unit/plugins/module_utils"],
+            {"FLASHDUTY_EMULATOR_PYTHON": python},
+            no_target,
+        ),
         pytest(
-            "integration",
-            "integration",
-            "tests/integration",
-            *("-n", "2"),
-            **{cores.CORES_VARIABLE: json.dumps(environments)},
+            "integration", "integration", "tests/integration", "-n", "2", **variables
         ),
         tool("tarball", "build", "tests.tools.tarball", *wanted),
         molecule,
     ]
     return [static, dynamic]
+
+
+def choose(lane: t.Sequence[Step], only: set[str]) -> list[Step]:
+    """Return the wanted steps of a lane, with the environments that they need."""
+    wanted = [step for step in lane if {step.name, step.group} & only]
+    if not wanted:
+        return []
+    return [step for step in lane if step in wanted or step.group == "environments"]
+
+
+def why_no_target() -> str | None:
+    """Return why modules cannot be tested with the oldest Python of a target, or None."""
+    if cores.TARGET_PYTHON in working_pythons():
+        return None
+    return f"no Python {'.'.join(map(str, cores.TARGET_PYTHON))} works here"
 
 
 def environment_for(step: Step) -> dict[str, str]:
@@ -305,9 +328,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     )
     lanes = plan(wanted)
     if options.only:
-        lanes = [
-            [s for s in lane if {s.name, s.group} & set(options.only)] for lane in lanes
-        ]
+        lanes = [choose(lane, set(options.only)) for lane in lanes]
     steps = [step for lane in lanes for step in lane]
     if not steps:
         say(f"There is no step or group called {' or '.join(options.only)}.")
