@@ -16,7 +16,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .service import Alert, Change, Service
+from .service import ALERT_STATUSES, Alert, Change, Service
 
 #: The page shows the newest ones; it has to stay quick with thousands.
 _MAX_OPEN = 200
@@ -45,8 +45,11 @@ def response() -> web.Response:
 
 
 def content(service: Service) -> dict[str, t.Any]:
-    """Return what the page shows, newest first."""
-    open_alerts = list(service.open_alerts())
+    """Return what the page shows: the worst open alerts first, else the newest first."""
+    open_alerts = sorted(
+        service.open_alerts(),
+        key=lambda alert: (-ALERT_STATUSES.index(alert.severity), alert.number),
+    )
     changes = list(service.all_changes())
     return {
         "version": service.version,

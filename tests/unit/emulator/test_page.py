@@ -81,6 +81,17 @@ def test_the_page_gets_the_newest_of_many(emulator: Emulator, client: Client) ->
     assert content["open"][0]["alert_key"] == "229"
 
 
+def test_the_worst_alerts_come_first_and_are_not_pushed_out(
+    emulator: Emulator, client: Client
+) -> None:
+    for number, severity in enumerate(["Critical", "Info", "Critical", "Warning"]):
+        client.push(alert_key=str(number), event_status=severity)
+
+    content = client.send("GET", f"{emulator.url}/_emulator/page").json
+
+    assert [alert["alert_key"] for alert in content["open"]] == ["2", "0", "3", "1"]
+
+
 def test_the_page_gets_the_last_events_of_a_long_story(
     emulator: Emulator, client: Client
 ) -> None:
