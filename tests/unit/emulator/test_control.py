@@ -302,6 +302,26 @@ def test_by_hand_it_says_where_it_is_and_nothing_else() -> None:
     assert ready == {"url": ready["url"], "pid": process.pid}
 
 
+def test_by_hand_it_takes_certificates_of_somebody_else(tmp_path: Path) -> None:
+    tls = pytest.importorskip("tests.emulator.tls")
+    tls.make(tmp_path)
+    process, ready = start_by_hand(
+        f"--tls-cert={tmp_path}/server.pem",
+        f"--tls-key={tmp_path}/server.key",
+        f"--tls-client-ca={tmp_path}/ca.pem",
+    )
+    context = ssl.create_default_context(cafile=f"{tmp_path}/ca.pem")
+    context.load_cert_chain(tmp_path / "client.pem", tmp_path / "client.key")
+
+    with process:
+        with urllib.request.urlopen(ready["url"], context=context, timeout=10) as one:
+            status = one.status
+        process.terminate()
+
+    assert ready["url"].startswith("https://")
+    assert status == 200
+
+
 def start_as_grandchild(*arguments: str) -> int:
     """Start an emulator from a process that ends at once."""
     code = (
