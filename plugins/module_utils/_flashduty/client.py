@@ -4,14 +4,18 @@
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
+
 """The HTTP client: one connection pool, explicit timeouts, and each answer turned into a receipt or an exception."""
 
 from __future__ import annotations
 
+import datetime
 import json
 import logging
+import math
 import os
 import random
+import re
 import time
 import typing as t
 from dataclasses import dataclass
@@ -28,11 +32,13 @@ from .errors import (
     UnexpectedResponse,
     is_worth_a_retry,
 )
-from .events import Event
+from .events import Event, clean_text
 from .retry import RetryPolicy
+from .transport import PunctualAdapter
 
 try:
     import requests
+    import urllib3
 except ImportError as exc:
     REQUESTS_IMPORT_ERROR: ImportError | None = exc
 else:
@@ -98,24 +104,21 @@ class Client:
                 hint="Install it there: python -m pip install requests.",
             )
         for option in ("ca_path", "client_cert", "client_key"):
-            path = getattr(connection, option)
-            if path and not os.path.exists(path):
-                raise ConfigurationError(
-                    f"{option}: there is no file {path}.",
-                    option=option,
-                    hint="Give the path of a PEM file.",
-                )
+            _check_file(getattr(connection, option), option, option)
         self._connection = connection
         self._retry = RetryPolicy(connection.retries) if retry is None else retry
         self._clock = clock
         self._redactor = connection.redactor
         self._url = f"{connection.url}?integration_key={quote(connection.integration_key, safe='')}"
         self._session = requests.Session()
+        self._session.mount("http://", PunctualAdapter())
+        self._session.mount("https://", PunctualAdapter())
         # What the environment says is taken over by name, below: .netrc must not add credentials of its own.
         self._session.trust_env = False
         self._session.headers["User-Agent"] = USER_AGENT
         self._session.headers["Content-Type"] = "application/json"
         self._session.headers["Accept"] = "application/json"
+        self._session.headers["Accept-Encoding"] = "identity"
         self._session.verify = _verify(connection)
         if connection.client_cert:
             key = connection.client_key
@@ -193,20 +196,19 @@ class Client:
             problem: FlashdutyError = self._describe(exc)
         except FlashdutyError as exc:
             problem = exc
-        except (OSError, ValueError) as exc:
-            # urllib3 and ssl let a few of theirs through: a CA file that is none, a URL that cannot be encoded.
+        except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
+            # Not all that happens below comes as an exception of requests.
             problem = self._describe(exc)
         problem.__context__ = problem.__cause__ = None
         raise problem
 
     def _post(self, body: bytes) -> Receipt:
-        timeout = self._connection.timeout
-        deadline = self._clock.monotonic() + timeout
         # Redirects are not followed: the key is in the URL, and would be handed to another host.
         response = self._session.post(
             self._url,
             data=body,
-            timeout=(timeout, timeout),
+            # For all of it; PunctualAdapter sees to the answer.
+            timeout=t.cast(float, urllib3.Timeout(total=self._connection.timeout)),
             allow_redirects=False,
             stream=True,
         )
@@ -216,30 +218,26 @@ class Client:
                 content += chunk
                 if len(content) > _LONGEST_ANSWER:
                     break
-                if self._clock.monotonic() > deadline:
-                    raise self._timed_out()
             return self._read(response.status_code, response.headers, content)
 
     def _read(
         self, status: int, headers: t.Mapping[str, str], content: bytes
     ) -> Receipt:
-        retry_after = parse_retry_after(headers.get("Retry-After"), self._clock.now())
+        # A date is meant by the clock of whoever wrote it, where that is known.
+        now = _timestamp(headers.get("Date")) or self._clock.now()
+        retry_after = parse_retry_after(headers.get("Retry-After"), now)
         answer = _json_object(content)
         request_id = answer.get("request_id") if answer else None
         request_id = str(request_id or headers.get(REQUEST_ID_HEADER) or "")
-        request_id = self._redactor.scrub(request_id[:128])
+        request_id = self._redactor.scrub(request_id)[:128]
         error = answer.get("error") if answer else None
         if error:
             # An error may come with HTTP 200: it is an error all the same.
             if not isinstance(error, dict):
                 error = {"message": str(error)}
             raise ApiError(
-                code=self._redactor.scrub(
-                    str(error.get("code") or "UnknownError")[:64]
-                ),
-                api_message=self._redactor.scrub(
-                    " ".join(str(error.get("message") or "").split())[:500]
-                ),
+                code=self._one_line(error.get("code") or "UnknownError", 64),
+                api_message=self._one_line(error.get("message") or "", 500),
                 http_status=status,
                 request_id=request_id or None,
                 retry_after=retry_after,
@@ -247,10 +245,19 @@ class Client:
         if 200 <= status < 300 and answer is not None and request_id:
             data = answer.get("data")
             alert_key = data.get("alert_key") if isinstance(data, dict) else None
-            return Receipt(request_id, status, alert_key=alert_key)
+            return Receipt(
+                request_id,
+                status,
+                alert_key=alert_key if isinstance(alert_key, str) else None,
+            )
         raise self._unexpected(
             status, headers, content, request_id or None, retry_after
         )
+
+    def _one_line(self, value: t.Any, limit: int) -> str:
+        """Return what a server has said, without a secret, fit for the middle of a sentence."""
+        # Cut last: half a key would not be recognised.
+        return " ".join(self._redactor.scrub(clean_text(str(value))).split())[:limit]
 
     def _unexpected(
         self,
@@ -263,18 +270,16 @@ class Client:
         host = self._connection.host
         request = f", request {request_id}" if request_id else ""
         if 300 <= status < 400:
-            target = (
-                urlsplit(headers.get("Location", "")).hostname or "an unknown place"
-            )
+            target = self._one_line(_host_name(headers.get("Location", "")), 255)
             return UnexpectedResponse(
-                f"{host} answered with a redirect to {self._redactor.scrub(target)} (HTTP {status}{request}),"
+                f"{host} answered with a redirect to {target} (HTTP {status}{request}),"
                 " which is not followed, because it would hand over the integration key.",
                 hint="Check api_url or push_url, and whether a proxy asks for a log-in.",
                 http_status=status,
                 request_id=request_id,
                 retryable=False,
             )
-        content_type = headers.get("Content-Type", "").split(";")[0].strip()[:64]
+        content_type = self._one_line(headers.get("Content-Type", "").split(";")[0], 64)
         if not content.strip():
             what = "an empty body"
         elif "html" in content_type or content.lstrip()[:1] == b"<":
@@ -282,7 +287,7 @@ class Client:
         elif _json_object(content) is not None:
             what = "JSON that is not Flashduty's"
         else:
-            what = f"something that is not JSON ({self._redactor.scrub(content_type) or 'no content type'})"
+            what = f"something that is not JSON ({content_type or 'no content type'})"
         return UnexpectedResponse(
             f"{host} answered with {what} (HTTP {status}{request}), which Flashduty does not do.",
             hint=(
@@ -320,7 +325,7 @@ class Client:
             "SSLError",
             "SSLCertVerificationError",
         }:
-            why = f" ({reasons})" if reasons else ""
+            why = f" ({self._one_line(reasons, 200)})" if reasons else ""
             return ConnectionFailed(
                 f"Cannot reach {host}: no TLS connection{why}.",
                 hint="For a private certificate authority set ca_path; check client_cert and client_key"
@@ -362,31 +367,62 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
 
     :param now: seconds since the epoch.
     """
-    if not value:
-        return None
     try:
-        return max(0.0, float(int(value.strip())))
+        seconds = float(value or "")
     except ValueError:
-        pass
+        date = _timestamp(value)
+        if date is None:
+            return None
+        seconds = date - now
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _timestamp(date: str | None) -> float | None:
+    """Return the seconds since the epoch of a date as HTTP writes it, or None when it is none."""
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (TypeError, ValueError, OverflowError):
+        moment = parsedate_to_datetime(date or "")
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        return moment.timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
+
+
+def _host_name(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "another path"
+    except ValueError:
+        return "an unknown place"
+
+
+def _tunnel_status(chain: list[BaseException]) -> str | None:
+    """Return the status with which a proxy has refused a tunnel."""
+    found = [
+        re.search(r"Tunnel connection failed: (\d{3})", str(link)) for link in chain
+    ]
+    return next((match.group(1) for match in found if match), None)
+
+
+def _check_file(path: str | None, option: str, name: str) -> None:
+    if path and not os.path.exists(path):
+        raise ConfigurationError(
+            f"{name}: there is no file {path}.",
+            option=option,
+            hint="Give the path of a PEM file.",
+        )
 
 
 def _verify(connection: Connection) -> bool | str:
     if not connection.validate_certs:
         # Somebody has chosen this; the warning on each request would only garble the output.
-        import urllib3
-
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         return False
-    return (
-        connection.ca_path
-        or os.environ.get("REQUESTS_CA_BUNDLE")
-        or os.environ.get("CURL_CA_BUNDLE")
-        or True
-    )
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        path = connection.ca_path or os.environ.get(name)
+        if path:
+            _check_file(path, "ca_path", name)
+            return path
+    return True
 
 
 def _json_object(content: bytes) -> dict[str, t.Any] | None:

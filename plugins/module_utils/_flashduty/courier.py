@@ -4,6 +4,7 @@
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
+
 """The courier: a process beside the run that empties the outbox.
 
 Started as ``python -m _flashduty.courier``, with the folder above this package on Python's path. It is told what to
@@ -32,10 +33,18 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from .client import SYSTEM_CLOCK, Client, Clock, Connection
+from .client import SYSTEM_CLOCK, Client, Clock
+from .connection import Connection
 from .errors import ConfigurationError, FlashdutyError
 from .events import AlertEvent
-from .outbox import OpenAlert, Outbox, Waiting, courier_name
+from .outbox import (
+    DamagedOutbox,
+    OpenAlert,
+    Outbox,
+    OutboxError,
+    Waiting,
+    courier_name,
+)
 from .retry import RetryPolicy
 
 # Seconds that a courier goes on after its run was killed.
@@ -43,8 +52,12 @@ AFTER_KILL = 60.0
 # Seconds between two looks whether the run still lives. Its end closes our standard input only when its worker
 # processes have ended, too.
 _LIVENESS_INTERVAL = 1.0
+# Seconds that the last words of a run may take until they are heard.
+_LAST_WORDS = 0.5
 # Seconds between two looks, at the end of a run, whether the courier of another run has delivered what waits.
 _LAST_LOOK_INTERVAL = 0.1
+# Seconds until the outbox is tried again that could not be used.
+_OUTBOX_INTERVAL = 1.0
 # How many events are claimed for each that is in flight: as many as keep the senders busy while the coordinating
 # thread writes down what has ended.
 _CLAIMED_AHEAD = 4
@@ -73,7 +86,7 @@ class Courier:
         *,
         max_in_flight: int = 8,
         rate_limit: int = 900,
-        on_kill: t.Callable[[], None] = lambda: None,
+        on_kill: t.Callable[[], None] | None = None,
         run_is_alive: t.Callable[[], bool] = lambda: True,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -85,12 +98,17 @@ class Courier:
         self._name = courier_name()
         self._routes: dict[str, _Route] = {}
         self._deadline: float | None = None
-        self._in_flight = 0
+        # The end of the run's messages; the moment in which the run was first missed; no farewell came.
+        self._is_silent = False
+        self._missed_at: float | None = None
+        self._was_killed = False
         self._max_in_flight = max_in_flight
         self._senders = 0
         # What the coordinating thread hears: messages of the run, and the ends of attempts.
         self._heard: queue.SimpleQueue[t.Any] = queue.SimpleQueue()
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        # Ends of attempts that are not in the outbox yet.
+        self._unsettled: list[_Result] = []
 
     def tell(self, message: dict[str, t.Any] | None) -> None:
         """Hand over a message of the run (see above), or None for the end of its messages. From any thread."""
@@ -99,24 +117,31 @@ class Courier:
     def run(self) -> None:
         """Deliver until told to end, and give back what was claimed.
 
-        :raises OutboxError: when the state file cannot be used any more.
+        :raises OutboxError: when the state file is damaged, was replaced, or could not be used to the end.
         """
-        self._outbox.release_dead()
-        try:
-            while not self._is_done():
+        while not self._is_late():
+            try:
+                self._settle()
+                self._mourn()
+                if self._is_done():
+                    break
                 pause = self._dispatch()
-                self._listen(pause)
-            # What has ended by now counts; what is still under way is made again by the next run.
-            self._listen(0)
-        finally:
-            self._outbox.release(self._name)
+            except DamagedOutbox:
+                raise
+            except OutboxError:
+                # The disk is full, or somebody else is writing for very long: that may pass.
+                pause = _OUTBOX_INTERVAL
+            self._listen(pause)
+        # What has ended by now counts; what is still under way is made again by the next run.
+        self._listen(0)
+        self._settle()
+        self._outbox.release(self._name)
+
+    def _is_late(self) -> bool:
+        return self._deadline is not None and self._clock.monotonic() >= self._deadline
 
     def _is_done(self) -> bool:
-        if self._deadline is None:
-            return False
-        if self._clock.monotonic() >= self._deadline:
-            return True
-        if self._in_flight:
+        if self._deadline is None or self._in_flight:
             return False
         if not self._outbox.is_waiting(self._routes):
             return True
@@ -124,6 +149,10 @@ class Courier:
         return all(
             route.resumes_at >= self._deadline for route in self._routes.values()
         )
+
+    @property
+    def _in_flight(self) -> int:
+        return sum(route.in_flight for route in self._routes.values())
 
     def _dispatch(self) -> float:
         """Claim and send what may be sent now; return the seconds until more may be."""
@@ -134,15 +163,13 @@ class Courier:
                 pause = min(pause, route.resumes_at - now)
                 continue
             # One attempt at a time finds out whether a service is back.
-            room = (
-                1 if route.failures else _CLAIMED_AHEAD * self._max_in_flight
-            ) - route.in_flight
-            if room <= 0:
+            ahead = 1 if route.failures else _CLAIMED_AHEAD * self._max_in_flight
+            if route.in_flight >= ahead:
                 continue
             events, wait = self._outbox.claim(
                 route.connection.fingerprint,
                 self._name,
-                limit=room,
+                limit=ahead - route.in_flight,
                 lease=route.connection.timeout * _CLAIMED_AHEAD + _LEASE_MARGIN,
                 rate_limit=self._rate_limit,
             )
@@ -151,11 +178,14 @@ class Courier:
                 pause = min(pause, wait)
             for event in events:
                 self._send(route, event)
+        if not self._in_flight:
+            # There is time to look around.
+            self._outbox.check()
+            self._outbox.release_dead()
         return pause
 
     def _send(self, route: _Route, event: Waiting) -> None:
         route.in_flight += 1
-        self._in_flight += 1
         if self._senders < min(self._in_flight, self._max_in_flight):
             self._senders += 1
             threading.Thread(
@@ -164,63 +194,61 @@ class Courier:
         self._jobs.put(_Job(route, event, route.failed_at))
 
     def _listen(self, pause: float) -> None:
-        """Wait for news, and take in all that is there in one transaction."""
+        """Wait for news, and take in all that is there at once."""
         if self._deadline is not None:
             pause = min(pause, max(0.0, self._deadline - self._clock.monotonic()))
-        news = []
         try:
-            news.append(self._heard.get(timeout=pause))
+            self._hear(self._heard.get(timeout=pause))
             # What ends in the next moments shares the transaction; the senders have work meanwhile.
-            while len(news) < 2 * self._max_in_flight:
-                news.append(self._heard.get(timeout=_GATHERING_TIME))
+            for _further in range(2 * self._max_in_flight - 1):
+                self._hear(self._heard.get(timeout=_GATHERING_TIME))
         except queue.Empty:
             pass
-        results = [item for item in news if isinstance(item, _Result)]
-        if results:
-            self._take_results(results)
-        for item in news:
-            if not isinstance(item, _Result):
-                self._take_message(item)
-        if self._deadline is None and not self._run_is_alive():
-            self._take_message(None)
 
-    def _take_message(self, message: dict[str, t.Any] | None) -> None:
-        if message is None:
-            if self._deadline is None:
-                self._deadline = self._clock.monotonic() + AFTER_KILL
-                self._on_kill()
-        elif "connection" in message:
-            connection = Connection(**message["connection"])
+    def _hear(self, news: t.Any) -> None:
+        if isinstance(news, _Result):
+            self._take_result(news)
+        elif news is None:
+            self._is_silent = True
+        elif "connection" in news:
+            connection = Connection(**news["connection"])
             self._routes.setdefault(connection.fingerprint, _Route(connection))
-        elif "farewell" in message:
-            self._deadline = self._clock.monotonic() + float(message["farewell"])
+        elif "farewell" in news:
+            self._deadline = self._clock.monotonic() + float(news["farewell"])
 
-    def _take_results(self, results: list[_Result]) -> None:
-        delivered: list[Waiting] = []
-        unsent: list[Waiting] = []
-        failed: list[tuple[Waiting, FlashdutyError]] = []
-        refused: list[tuple[Waiting, FlashdutyError]] = []
-        for result in results:
-            route, error = result.job.route, result.error
-            route.in_flight -= 1
-            self._in_flight -= 1
-            if not result.sent:
-                unsent.append(result.job.event)
-            elif error is None:
+    def _mourn(self) -> None:
+        """Notice when the run is gone without a farewell, and raise the alert for that."""
+        if self._deadline is None and self._is_gone():
+            self._deadline = self._clock.monotonic() + AFTER_KILL
+            self._was_killed = True
+        if self._was_killed and self._on_kill is not None:
+            self._on_kill()
+            self._on_kill = None
+
+    def _is_gone(self) -> bool:
+        if self._is_silent or self._run_is_alive():
+            return self._is_silent
+        # Its last words may still be on their way.
+        now = self._clock.monotonic()
+        if self._missed_at is None:
+            self._missed_at = now
+        return now - self._missed_at >= _LAST_WORDS
+
+    def _take_result(self, result: _Result) -> None:
+        route, error = result.job.route, result.error
+        route.in_flight -= 1
+        self._unsettled.append(result)
+        if not result.sent:
+            return
+        if error is None:
+            # A success that began before the latest failure tells nothing about now.
+            if result.job.failed_at == route.failed_at:
                 route.failures = 0
-                delivered.append(result.job.event)
-            elif isinstance(error, ConfigurationError):
-                # Nothing that this process can mend: every attempt would end like this.
-                route.resumes_at = float("inf")
-                failed.append((result.job.event, error))
-            elif error.retryable:
-                self._slow_down(route, result.job, error)
-                failed.append((result.job.event, error))
-            else:
-                refused.append((result.job.event, error))
-        self._outbox.settle(
-            delivered=delivered, failed=failed, refused=refused, unsent=unsent
-        )
+        elif isinstance(error, ConfigurationError):
+            # Nothing that this process can mend: every attempt would end like this.
+            route.resumes_at = float("inf")
+        elif not error.refused:
+            self._slow_down(route, result.job, error)
 
     def _slow_down(self, route: _Route, job: _Job, error: FlashdutyError) -> None:
         """Pause the whole route after a failure, not one event alone: the service is what is in trouble."""
@@ -235,6 +263,27 @@ class Courier:
             route.failures, retry_after=error.retry_after, jitter=self._clock.jitter()
         )
         route.resumes_at = max(route.resumes_at, now + wait)
+
+    def _settle(self) -> None:
+        """Write down how attempts have ended, in one transaction."""
+        if not self._unsettled:
+            return
+        tried = [
+            (result.job.event, result.error)
+            for result in self._unsettled
+            if result.sent
+        ]
+        self._outbox.settle(
+            delivered=[event for event, error in tried if error is None],
+            failed=[
+                (event, error) for event, error in tried if error and not error.refused
+            ],
+            refused=[
+                (event, error) for event, error in tried if error and error.refused
+            ],
+            unsent=[result.job.event for result in self._unsettled if not result.sent],
+        )
+        self._unsettled.clear()
 
 
 class _Route:
@@ -322,18 +371,21 @@ def main() -> None:
             outbox,
             max_in_flight=start["max_in_flight"],
             rate_limit=start["rate_limit"],
-            on_kill=(
-                (lambda: _raise_alert(outbox, on_kill)) if on_kill else (lambda: None)
-            ),
+            on_kill=(lambda: _raise_alert(outbox, on_kill)) if on_kill else None,
             run_is_alive=lambda: os.getppid() == start["run_pid"],
         )
         threading.Thread(
             target=_read_messages, args=(courier, sys.stdin), daemon=True
         ).start()
         courier.run()
-    # Attempts that are still under way are not waited for.
-    os._exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    status = 0
+    try:
+        main()
+    except OutboxError as problem:
+        print(problem, file=sys.stderr)
+        status = 1
+    # Attempts that are still under way are not waited for.
+    os._exit(status)

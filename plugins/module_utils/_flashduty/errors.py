@@ -127,6 +127,11 @@ class FlashdutyError(Exception):
         self.retry_after = retry_after
         self.attempts = 0
 
+    @property
+    def refused(self) -> bool:
+        """Whether the service has refused the event for good: it answered, and would answer the same again."""
+        return False
+
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
 
@@ -232,6 +237,10 @@ class ApiError(FlashdutyError):
             retryable=facts.retryable if facts else is_worth_a_retry(http_status),
             retry_after=retry_after,
         )
+
+    @property
+    def refused(self) -> bool:
+        return not self.retryable
 
 
 def is_worth_a_retry(http_status: int) -> bool:

@@ -65,7 +65,7 @@ class AlertEvent:
         event_time: t.Any = None,
         description: t.Any = None,
         labels: t.Mapping[t.Any, t.Any] | None = None,
-        images: t.Iterable[t.Mapping[str, t.Any]] | None = None,
+        images: t.Sequence[t.Mapping[str, t.Any]] | None = None,
         now: t.Callable[[], float] = time.time,
     ) -> AlertEvent:
         """Check the fields against the service's rules, cut what it would cut, and fill in what is missing.
@@ -78,14 +78,15 @@ class AlertEvent:
         """
         truncated: list[str] = []
         status = _one_of(event_status, "event_status", ALERT_STATUSES)
-        if alert_key in (None, ""):
+        key = _key(alert_key, "alert_key")
+        if not key:
             if status == "Ok":
                 raise InvalidEvent(
                     "alert_key is missing: event_status Ok must name the alert that it closes.",
                     option="alert_key",
                     hint="Give the alert_key that the failing event returned.",
                 )
-            alert_key = uuid.uuid4().hex
+            key = uuid.uuid4().hex
         return cls(
             title_rule=_cut(
                 _required(title_rule, "title_rule"),
@@ -94,7 +95,7 @@ class AlertEvent:
                 truncated,
             ),
             event_status=status,
-            alert_key=_key(alert_key, "alert_key"),
+            alert_key=key,
             event_time=_seconds(event_time, now),
             description=_description(description, truncated),
             labels=_labels(labels, truncated),
@@ -165,7 +166,7 @@ class ChangeEvent:
             title=_cut(_required(title, "title"), TITLE_LIMIT, "title", truncated),
             event_time=_seconds(event_time, now),
             description=_description(description, truncated),
-            link=None if link in (None, "") else _text(link, "link"),
+            link=_text(link, "link") if link not in (None, "") else None,
             labels=_labels(labels, truncated),
             truncated=tuple(truncated),
         )
@@ -248,7 +249,9 @@ def _one_of(value: t.Any, option: str, allowed: tuple[str, ...]) -> str:
 
 
 def _key(value: t.Any, option: str) -> str:
-    text = _text(value, option)
+    text = "" if value is None else _text(value, option)
+    if not text.strip():
+        return ""
     if len(text) > KEY_LIMIT:
         raise InvalidEvent(
             f"{option} has {len(text)} characters: at most {KEY_LIMIT} are allowed.",
@@ -292,7 +295,7 @@ def _description(value: t.Any, truncated: list[str]) -> str | None:
 def _labels(
     labels: t.Mapping[t.Any, t.Any] | None, truncated: list[str]
 ) -> dict[str, str]:
-    if not labels:
+    if labels is None:
         return {}
     if not isinstance(labels, t.Mapping):
         raise InvalidEvent(
@@ -330,10 +333,16 @@ def _labels(
 
 
 def _images(
-    images: t.Iterable[t.Mapping[str, t.Any]] | None,
+    images: t.Sequence[t.Mapping[str, t.Any]] | None,
 ) -> tuple[dict[str, str], ...]:
+    if images is None:
+        return ()
+    if not isinstance(images, (list, tuple)):
+        raise InvalidEvent(
+            f"images is a {_type_name(images)}: it must be a list.", option="images"
+        )
     result = []
-    for number, image in enumerate(images or (), start=1):
+    for number, image in enumerate(images, start=1):
         where = f"images, number {number}"
         if not isinstance(image, t.Mapping):
             raise InvalidEvent(

@@ -4,6 +4,7 @@
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
+
 """The outbox: events that wait, events that were refused, and alerts that are open, in one SQLite file.
 
 What was added is safe against SIGKILL once :meth:`Outbox.add` has returned. Several processes may use one file:
@@ -16,12 +17,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import re
 import socket
 import sqlite3
 import stat
 import time
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, field
 
 from .errors import FlashdutyError
@@ -37,10 +41,20 @@ MOST_REFUSED = 1_000
 
 # Seconds to wait for another process that is just writing.
 _BUSY_TIMEOUT = 5.0
-# No lease is longer; a later end of a lease comes from a clock that was set back.
 _LONGEST_LEASE = 3600.0
+# The rate limit counts requests in any minute, and a tenth of it in any second. They are noted by the tenth of a
+# second in which they ended, rounded up.
 _RATE_WINDOW = 60.0
+_RATE_BUCKETS_A_SECOND = 10
 
+# File systems that several machines share. WAL needs memory that all its users share.
+_NETWORK_FILE_SYSTEMS = re.compile(
+    r"(?:nfs\d?|cifs|smb\w*|9p|afs|ceph|lustre|gpfs|beegfs|glusterfs|ocfs2|gfs2|fuse\..*|virtiofs)\Z"
+)
+
+# No lease is longer than the longest: a later end comes from a clock that was set back.
+_LIVE_CLAIM = f"claimed_until BETWEEN :now AND :now + {_LONGEST_LEASE}"
+_OF_ALERT = "events.integration = open_alerts.integration AND kind = 'alert' AND key = open_alerts.alert_key"
 _SCHEMA = """
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -59,6 +73,7 @@ CREATE TABLE events (
 );
 CREATE INDEX waiting ON events (integration, attempts, id) WHERE refused_at IS NULL;
 CREATE INDEX waiting_by_key ON events (integration, kind, key, id) WHERE refused_at IS NULL;
+CREATE INDEX claimed ON events (claimed_by, integration, claimed_until) WHERE claimed_by IS NOT NULL;
 CREATE INDEX refused ON events (refused_at) WHERE refused_at IS NOT NULL;
 CREATE TABLE open_alerts (
     integration TEXT NOT NULL,
@@ -72,7 +87,12 @@ CREATE TABLE open_alerts (
     PRIMARY KEY (integration, alert_key)
 ) WITHOUT ROWID;
 CREATE INDEX open_by_origin ON open_alerts (origin, integration);
-CREATE TABLE requests (integration TEXT NOT NULL, at REAL NOT NULL, count INTEGER NOT NULL);
+CREATE TABLE requests (
+    integration TEXT NOT NULL,
+    at REAL NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (integration, at)
+) WITHOUT ROWID;
 """
 
 
@@ -153,6 +173,7 @@ class Outbox:
             except BaseException:
                 self._db.close()
                 raise
+        self._file = _identity(self.path)
 
     def __enter__(self) -> Outbox:
         return self
@@ -163,6 +184,14 @@ class Outbox:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def check(self) -> None:
+        """Make sure that this is still the file that others use.
+
+        :raises DamagedOutbox: when it was moved aside or deleted.
+        """
+        if _identity(self.path) != self._file:
+            raise DamagedOutbox(f"{self.path} was replaced")
 
     # -- what a run writes
 
@@ -231,14 +260,22 @@ class Outbox:
     def open_alerts(
         self, integration: str | None = None, origin: str | None = None
     ) -> list[OpenAlert]:
-        """Return the open alerts, the oldest first; of one integration and origin, where given."""
+        """Return the open alerts, the oldest first; of one integration and origin, where given.
+
+        An alert is open from the moment it is queued. One whose every event was refused is not: the service never
+        heard of it, and no recovery is owed.
+        """
         rows = self._rows(
             "SELECT alert_key, origin, title, status, opened_at, details FROM open_alerts"
             " WHERE (:integration IS NULL OR integration = :integration) AND (:origin IS NULL OR origin = :origin)"
+            f" AND (confirmed OR EXISTS (SELECT 1 FROM events WHERE refused_at IS NULL AND {_OF_ALERT}))"
             " ORDER BY opened_at, alert_key",
             {"integration": integration, "origin": origin},
         )
-        return [OpenAlert(*facts, json.loads(details)) for *facts, details in rows]
+        return [
+            OpenAlert(key, origin, title, status, opened_at, self._plain(details))
+            for key, origin, title, status, opened_at, details in rows
+        ]
 
     def standing(self, integrations: t.Iterable[str]) -> Standing:
         """Return what waits and what was refused for these integrations."""
@@ -259,8 +296,8 @@ class Outbox:
         )
         return Standing(
             waiting,
-            json.loads(reasons[0][0]) if reasons else None,
-            [json.loads(error) for (error,) in refused],
+            self._plain(reasons[0][0]) if reasons else None,
+            [self._plain(error) for (error,) in refused],
         )
 
     def is_waiting(
@@ -326,7 +363,7 @@ class Outbox:
                     "SELECT id, integration, kind, key, payload, attempts FROM events AS event"
                     " WHERE refused_at IS NULL AND integration = :integration"
                     " AND (:key IS NULL OR key = :key)"
-                    " AND (claimed_by IS NULL OR claimed_until < :now OR claimed_until > :now + :longest)"
+                    f" AND NOT (claimed_by IS NOT NULL AND {_LIVE_CLAIM})"
                     " AND NOT EXISTS (SELECT 1 FROM events AS earlier WHERE earlier.refused_at IS NULL"
                     "  AND earlier.integration = event.integration AND earlier.kind = event.kind"
                     "  AND earlier.key = event.key AND earlier.id < event.id)"
@@ -334,7 +371,6 @@ class Outbox:
                     {
                         "integration": integration,
                         "now": now,
-                        "longest": _LONGEST_LEASE,
                         "limit": limit,
                         "key": key,
                     },
@@ -345,38 +381,60 @@ class Outbox:
                 "UPDATE events SET claimed_by = ?, claimed_until = ? WHERE id = ?",
                 [(courier, until, event.id) for event in claimed],
             )
-            if rate_limit and claimed:
-                self._db.execute(
-                    "INSERT INTO requests VALUES (?, ?, ?)",
-                    (integration, now, len(claimed)),
-                )
         return claimed, pause
 
     def _allowance(
         self, integration: str, rate_limit: int, now: float
     ) -> tuple[int, float]:
-        """Return how many requests may be made now, and if none, in how many seconds one may."""
+        """Return how many requests may be made now, and if none, in how many seconds to ask again.
+
+        A request counts from its claim until a minute after its end: when in between it reached the service nobody
+        knows. So the service never sees more than the limit, in whichever minute or second it counts.
+        """
+        ((under_way,),) = self._db.execute(
+            "SELECT count(*) FROM events WHERE claimed_by IS NOT NULL AND refused_at IS NULL"
+            f" AND integration = :integration AND {_LIVE_CLAIM}",
+            {"integration": integration, "now": now},
+        )
+        made = self._db.execute(
+            "SELECT at, count FROM requests WHERE integration = ? AND at > ? AND at <= ? ORDER BY at DESC",
+            (integration, now - _RATE_WINDOW, now + 1),
+        ).fetchall()
+        pauses = [0.0]
+        allowed = rate_limit
+        for limit, window in (
+            (max(1, rate_limit // 10), 1.0),
+            (rate_limit, _RATE_WINDOW),
+        ):
+            room = limit - under_way
+            if room <= 0:
+                # When the next of them ends is not known.
+                pauses.append(0.05)
+            for at, count in made:
+                if room <= 0 or at <= now - window:
+                    break
+                room -= count
+                if room <= 0:
+                    pauses.append(at + window - now)
+            allowed = min(allowed, room)
+        return max(0, allowed), 0.0 if allowed > 0 else max(0.01, *pauses)
+
+    def _note_requests(self, events: t.Iterable[Waiting]) -> None:
+        """Count requests that have ended now."""
+        now = self._now()
+        at = math.ceil(now * _RATE_BUCKETS_A_SECOND) / _RATE_BUCKETS_A_SECOND
+        for integration, count in Counter(
+            event.integration for event in events
+        ).items():
+            self._db.execute(
+                "INSERT INTO requests VALUES (?, ?, ?) ON CONFLICT (integration, at) DO UPDATE SET count = count + excluded.count",
+                (integration, at, count),
+            )
         # What lies in the future comes from a clock that was set back.
         self._db.execute(
             "DELETE FROM requests WHERE at <= ? OR at > ?",
             (now - _RATE_WINDOW, now + 1),
         )
-        made = self._db.execute(
-            "SELECT at, count FROM requests WHERE integration = ? ORDER BY at",
-            (integration,),
-        ).fetchall()
-        a_second = max(1, rate_limit // 10)
-        in_second = [(at, count) for at, count in made if at > now - 1]
-        allowed = min(
-            rate_limit - sum(count for _at, count in made),
-            a_second - sum(count for _at, count in in_second),
-        )
-        if allowed > 0:
-            return allowed, 0.0
-        pause = in_second[0][0] + 1 - now if in_second else 0.0
-        if sum(count for _at, count in made) >= rate_limit:
-            pause = max(pause, made[0][0] + _RATE_WINDOW - now)
-        return 0, max(pause, 0.01)
 
     def settle(
         self,
@@ -393,8 +451,11 @@ class Outbox:
         :param refused: refused for good; they are kept aside with the reason.
         :param unsent: claimed, but not tried; their claims end.
         """
-        delivered = list(delivered)
+        delivered, failed, refused = list(delivered), list(failed), list(refused)
         with self._transaction():
+            self._note_requests(
+                [*delivered, *(event for event, _error in [*failed, *refused])]
+            )
             self._db.executemany(
                 "DELETE FROM events WHERE id = ?", [(event.id,) for event in delivered]
             )
@@ -415,18 +476,24 @@ class Outbox:
                 "UPDATE events SET claimed_by = NULL, claimed_until = NULL WHERE id = ?",
                 [(event.id,) for event in unsent],
             )
-            for event, error in refused:
-                self._db.execute(
-                    "UPDATE events SET attempts = attempts + 1, error = ?, refused_at = ?, reported = 0,"
-                    " claimed_by = NULL, claimed_until = NULL WHERE id = ?",
-                    (json.dumps(error.as_dict()), self._now(), event.id),
-                )
-                if event.kind == "alert":
-                    self._forget_unconfirmed(event.integration, event.key)
+            self._db.executemany(
+                "UPDATE events SET attempts = attempts + 1, error = ?, refused_at = ?, reported = 0,"
+                " claimed_by = NULL, claimed_until = NULL WHERE id = ?",
+                [
+                    (json.dumps(error.as_dict()), self._now(), event.id)
+                    for event, error in refused
+                ],
+            )
 
     def release(self, courier: str) -> None:
         """Give back all that a courier has claimed."""
         with self._transaction():
+            claimed = self._db.execute(
+                "SELECT id, integration, kind, key, '', attempts FROM events WHERE claimed_by = ?",
+                (courier,),
+            )
+            # Some of it may have been sent.
+            self._note_requests([Waiting(*row) for row in claimed])
             self._db.execute(
                 "UPDATE events SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = ?",
                 (courier,),
@@ -454,23 +521,18 @@ class Outbox:
         """
         with self._transaction():
             now = self._now()
-            doomed = self._db.execute(
-                "SELECT id, integration, kind, key FROM events WHERE refused_at IS NULL AND (added_at < ? OR id <="
+            dropped = self._db.execute(
+                "DELETE FROM events WHERE refused_at IS NULL AND (added_at < ? OR id <="
                 " (SELECT id FROM events WHERE refused_at IS NULL ORDER BY id DESC LIMIT 1 OFFSET ?))",
                 (now - longest_age, most_waiting),
-            ).fetchall()
-            self._db.executemany(
-                "DELETE FROM events WHERE id = ?", [row[:1] for row in doomed]
-            )
-            for _id, integration, kind, key in doomed:
-                if kind == "alert":
-                    self._forget_unconfirmed(integration, key)
+            ).rowcount
             self._db.execute(
                 "DELETE FROM events WHERE refused_at IS NOT NULL AND (refused_at < ? OR id <="
                 " (SELECT id FROM events WHERE refused_at IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?))",
                 (now - longest_age, most_refused),
             )
-        return len(doomed)
+            self._forget_unheard()
+        return dropped
 
     # -- what an administrator looks at and does
 
@@ -486,11 +548,11 @@ class Outbox:
                 "integration": row[1],
                 "kind": row[2],
                 "key": row[3],
-                "event": json.loads(row[4]),
+                "event": self._plain(row[4]),
                 "run_id": row[5],
                 "added_at": row[6],
                 "attempts": row[7],
-                "error": json.loads(row[8]) if row[8] else None,
+                "error": self._plain(row[8]) if row[8] else None,
                 "refused_at": row[9],
             }
             for row in rows
@@ -504,6 +566,13 @@ class Outbox:
         :returns: how many there are.
         """
         with self._transaction():
+            if kind == "alert":
+                self._db.execute(
+                    "UPDATE OR IGNORE open_alerts SET integration = ? WHERE NOT confirmed"
+                    f" AND EXISTS (SELECT 1 FROM events WHERE refused_at IS NOT NULL AND {_OF_ALERT})"
+                    f" AND NOT EXISTS (SELECT 1 FROM events WHERE refused_at IS NULL AND {_OF_ALERT})",
+                    (integration,),
+                )
             return self._db.execute(
                 "UPDATE events SET refused_at = NULL, reported = 0, attempts = 0, integration = ?"
                 " WHERE refused_at IS NOT NULL AND kind = ?",
@@ -513,20 +582,20 @@ class Outbox:
     def discard_refused(self, kind: str | None = None) -> int:
         """Delete the refused events, of one kind where given, and return how many there were."""
         with self._transaction():
-            return self._db.execute(
+            discarded = self._db.execute(
                 "DELETE FROM events WHERE refused_at IS NOT NULL AND (:kind IS NULL OR kind = :kind)",
                 {"kind": kind},
             ).rowcount
+            self._forget_unheard()
+        return discarded
 
     # -- inside
 
-    def _forget_unconfirmed(self, integration: str, alert_key: str) -> None:
-        # The service never heard of the alert, so nothing is open there, and no recovery is owed.
+    def _forget_unheard(self) -> None:
+        """Forget the alerts that the service never heard of, and never will."""
         self._db.execute(
-            "DELETE FROM open_alerts WHERE integration = ? AND alert_key = ? AND NOT confirmed"
-            " AND NOT EXISTS (SELECT 1 FROM events WHERE refused_at IS NULL AND kind = 'alert'"
-            "  AND integration = open_alerts.integration AND key = open_alerts.alert_key)",
-            (integration, alert_key),
+            "DELETE FROM open_alerts WHERE NOT confirmed"
+            f" AND NOT EXISTS (SELECT 1 FROM events WHERE {_OF_ALERT})"
         )
 
     def _prepare(self) -> None:
@@ -539,8 +608,9 @@ class Outbox:
         if version == 0:
             # Readers and the writer do not wait for each other. Where the file system has no shared memory, SQLite
             # stays with its rollback journal: slower, and as safe.
-            with contextlib.suppress(sqlite3.OperationalError):
-                self._db.execute("PRAGMA journal_mode = WAL").fetchone()
+            if not _is_shared_by_machines(self.folder):
+                with contextlib.suppress(sqlite3.OperationalError):
+                    self._db.execute("PRAGMA journal_mode = WAL").fetchone()
             with self._transaction():
                 # Somebody else may have been faster.
                 if self._db.execute("PRAGMA user_version").fetchone() == (0,):
@@ -549,6 +619,16 @@ class Outbox:
                     self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         # Safe against a killed process; a power cut may take the last moments.
         self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _plain(self, text: t.Any) -> dict[str, t.Any]:
+        """Return the data that was written as JSON."""
+        try:
+            data = json.loads(text)
+            if isinstance(data, dict):
+                return data
+        except (TypeError, ValueError):
+            pass
+        raise DamagedOutbox(f"{self.path} is damaged: what was written is not there")
 
     def _rows(self, query: str, values: t.Any = ()) -> list[tuple[t.Any, ...]]:
         with self._explained():
@@ -571,12 +651,20 @@ class Outbox:
         """Turn what SQLite and the system say into words for a person."""
         try:
             yield
-        except sqlite3.OperationalError as exc:
+        except sqlite3.Error as exc:
+            if _tells_damage(exc):
+                raise DamagedOutbox(f"{self.path} is damaged: {exc}") from exc
             raise OutboxError(f"cannot use {self.path}: {exc}") from exc
-        except sqlite3.DatabaseError as exc:
-            raise DamagedOutbox(f"{self.path} is damaged: {exc}") from exc
         except OSError as exc:
             raise OutboxError(f"cannot use {self.path}: {exc.strerror or exc}") from exc
+
+
+def _tells_damage(exc: sqlite3.Error) -> bool:
+    if isinstance(exc, sqlite3.OperationalError):
+        # Most of these tell of the surroundings: no space, no rights, somebody else is just writing.
+        return str(exc).startswith(("no such ", "Could not decode ", "malformed "))
+    # Its subclasses tell of mistakes in our own code, which are no reason to move a file aside.
+    return type(exc) is sqlite3.DatabaseError
 
 
 def exists(folder: str) -> bool:
@@ -597,12 +685,21 @@ def move_aside(folder: str, *, now: t.Callable[[], float] = time.time) -> str:
 
 def courier_name(pid: int | None = None) -> str:
     """Return the name in which a process claims events: it tells whether the process still lives."""
-    return f"{socket.gethostname()}:{os.getpid() if pid is None else pid}"
+    return f"{_machine()}:{os.getpid() if pid is None else pid}"
+
+
+def _machine() -> str:
+    """Return what has process ids of its own: a machine, or a container, which may have the name of another."""
+    try:
+        processes = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        processes = ""
+    return f"{socket.gethostname()}/{processes}"
 
 
 def _is_dead(courier: str) -> bool:
-    host, _colon, pid = courier.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
+    machine, _colon, pid = courier.rpartition(":")
+    if machine != _machine() or not pid.isdigit():
         # On another machine, or in another container: its lease will end.
         return False
     try:
@@ -618,11 +715,37 @@ def _make_private(folder: str, path: str) -> None:
     """Make folder and file readable for their owner alone, also when they were there with wider rights."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
     _narrow(folder, 0o700)
-    # SQLite gives its side files the rights of the main file.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # SQLite gives its side files the rights of the main file. A file that is there is not opened: closing it would
+    # end the locks that this process has on it (https://www.sqlite.org/howtocorrupt.html).
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     for ending in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             _narrow(path + ending, 0o600)
+
+
+def _is_shared_by_machines(folder: str) -> bool:
+    """Say whether a folder is on a network file system, as far as the system tells."""
+    device = os.stat(folder).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+            for mount in mounts:
+                # See proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, options …, -, type, …
+                place, _dash, kind = mount.partition(" - ")
+                if place.split()[2] == number:
+                    return bool(_NETWORK_FILE_SYSTEMS.match(kind.split()[0]))
+    except (OSError, IndexError):
+        pass
+    return False
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _narrow(path: str, mode: int) -> None:

@@ -9,46 +9,63 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 import typing as t
-from urllib.parse import quote, quote_plus
 
 HIDDEN = "[hidden]"
 
+# The texts come from anywhere, and none of them may take long: a repetition is either bounded, or nothing has to
+# follow it. What stands before the telling word in a name is kept anyway, so it is not looked at.
+_NAME = (
+    r"(?:passw(?:or)?d|passphrase|_pass(?![a-z])|secret|token|credential|pwd(?!\s?[:=]\s?/)"
+    r"|(?:access|account|api|app|auth|encryption|integration|license|private|shared|signing|storage)[_.-]?key)"
+    r"(?![\w.-]{0,40}[_-](?:file|path|type)\b)[\w.-]{0,40}"
+)
+# A quote, or what became of it in JSON inside of JSON.
+_QUOTE = r"\\{0,4}['\"]"
+_IS = rf"(?:{_QUOTE})?\s{{0,8}}(?:=>|[:=](?!>))\s{{0,8}}"
+# What programs say after "password:" and the like.
+_NO_SECRET = (
+    r"(?!(?:access|authentication|permission) |(?:cannot|could|denied|does|did|expected|expired|failed|false|has"
+    r"|incorrect|invalid|is|missing|must|no|none|not|null|required|true|unexpected|unknown|was|wrong|yes)\b)"
+)
+
 # Each pattern hides its group "secret", or the whole match where it has no such group.
 # Names of fields are kept: "password=[hidden]" tells more than "[hidden]".
-_SECRET_NAMES = (
-    r"(?:[\w.-]*(?:passw(?:or)?d|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
-    r"|integration[_-]?key|credential|auth[_-]?key)[\w-]*|pwd)"
-)
 DEFAULT_PATTERNS: tuple[str, ...] = (
     # A private key, also one that was cut off in the middle.
-    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
-    # user:password@ in a URL.
-    r"(?i)\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*:(?P<secret>[^\s/@'\"]+)@",
-    # Authorization: Bearer …, and the same as an argument of a command.
-    r"(?i)\b(?:authorization|x-[a-z-]*(?:token|key|auth)[a-z-]*)['\"]?\s*[:=]\s*['\"]?"
-    r"(?:(?:bearer|basic|token|digest|negotiate)\s+)?(?P<secret>[^\s'\",;]+)",
-    r"(?i)\b(?:bearer|basic)\s+(?P<secret>[a-z0-9._~+/=-]{8,})",
-    # name=value, name: value, "name": "value", also in a query string or as an option --name value.
-    r"(?i)\b"
-    + _SECRET_NAMES
-    + r"['\"]?\s*(?:=>|[:=])\s*(?P<quote>['\"])(?P<secret>(?:\\.|(?!(?P=quote)).)+)(?P=quote)",
-    r"(?i)\b" + _SECRET_NAMES + r"['\"]?\s*(?:=>|[:=])\s*(?P<secret>[^\s'\",;&)}\]]+)",
-    r"(?i)(?<=--)" + _SECRET_NAMES + r"\s+['\"]?(?P<secret>[^\s'\"]+)",
-    # Tokens that are recognised by their own shape.
-    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
+    r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    # user:password@ in a URL, and the same as an argument of a command.
+    r"(?<=://)[^\s/:@'\"<>]{0,255}:(?P<secret>[^\s/'\"<>]{1,255})@",
+    rf"(?<=\s)(?:-u|--user)[\s=](?:{_QUOTE})?[^\s:'\"]{{1,64}}:(?P<secret>[^\s'\"]+)",
+    # Authorization: Bearer …, X-Auth-Token: …
+    r"(?i)\b(?:(?:proxy-)?authorization|x-(?:[a-z]{1,20}-){0,3}(?:auth|key|secret|token))\b"
+    rf"{_IS}(?:{_QUOTE})?(?:(?:apikey|basic|bearer|digest|negotiate|token)\s{{1,8}})?(?P<secret>[^\s'\",;\\]+)",
+    # A digit, a sign or a capital in its middle tells a token from "basic authentication".
+    r"\b(?i:basic|bearer)\s{1,8}(?=[A-Za-z./~+-]*(?:[0-9_=]|[a-z][A-Z]))(?P<secret>[A-Za-z0-9._~+/=-]{8,})",
+    # "name": "value", name='value', {\"name\": \"value\"}, also when the end is cut off.
+    rf"(?im){_NAME}{_IS}(?P<quote>{_QUOTE})(?!(?P=quote))(?P<secret>.+?)(?:(?<!\\)(?P=quote)|$)",
+    # name=value, name: value, also in a query string.
+    rf"(?i){_NAME}{_IS}{_NO_SECRET}"
+    r"(?P<secret>(?:\[hidden\]|\\(?![nrt'\"])|[^\s'\",;&)}\]\\])+)",
+    # --name value
+    rf"(?i)(?<![\w-])--[\w-]{{0,40}}?{_NAME}\s{{1,8}}(?P<secret>{_QUOTE}[^'\"\n]+|[^\s'\"-][^\s'\"]*)",
+    # What is recognised by its own shape.
+    r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?",
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abprs]-[A-Za-z0-9-]{10,})",
-    r"\$ANSIBLE_VAULT;[\s\S]*\Z",
+    r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,})",
+    r"\$ANSIBLE_VAULT;(?:[0-9.]{1,9};\w{1,20}(?:;[\w.-]{1,99})?)(?:\\[nr]|[\s0-9a-f])*",
 )
 
 
 class Redactor:
     """Hides secrets in texts.
 
-    :param secrets: values that are known to be secret, such as the integration key. They are hidden in their plain
-        and in their URL-encoded forms, wherever they stand.
+    :param secrets: values that are known to be secret, such as the integration key. They are hidden as they are, and
+        as they stand in a URL, in JSON and in HTML, wherever that is.
     :param patterns: regular expressions of what looks like a secret. A pattern hides its group ``secret``, or its
         whole match.
     :raises re.error: when a pattern is not a regular expression.
@@ -57,20 +74,10 @@ class Redactor:
     def __init__(
         self, secrets: t.Iterable[str | None] = (), patterns: t.Iterable[str] = ()
     ) -> None:
-        forms = {
-            form
-            for secret in secrets
-            if secret
-            for form in (
-                secret,
-                quote(secret),
-                quote(secret, safe=""),
-                quote_plus(secret),
-            )
-        }
-        # The longest first: one form may be a part of another.
+        # The longest first: one secret may be the beginning of another.
+        known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
         alternatives = "|".join(
-            re.escape(form) for form in sorted(forms, key=len, reverse=True)
+            "".join(_spellings(character) for character in secret) for secret in known
         )
         # Percent-encoding may be written in upper or lower case.
         self._known = re.compile(alternatives, re.IGNORECASE) if alternatives else None
@@ -96,6 +103,20 @@ class Redactor:
         if isinstance(data, (list, tuple)):
             return [self.scrub_data(item) for item in data]
         return data
+
+
+def _spellings(character: str) -> str:
+    """Return a pattern for all the ways in which one character of a secret may be written."""
+    encoded = character.encode("utf-8", "surrogatepass")
+    # A URL inside of a URL is encoded twice.
+    in_url = "".join(f"%(?:25){{0,3}}{byte:02x}" for byte in encoded)
+    plain = {
+        character,
+        json.dumps(character)[1:-1],
+        html.escape(character),
+        "+" if character == " " else character,
+    }
+    return f"(?:{'|'.join(re.escape(form) for form in sorted(plain))}|{in_url})"
 
 
 def _hide(match: re.Match[str]) -> str:

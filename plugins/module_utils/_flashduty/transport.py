@@ -1,0 +1,91 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Timeouts that hold: for a whole answer, not for each piece of it.
+
+The timeout of requests starts anew with every byte that arrives, so an answer that comes in drops could last for ever.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import io
+import socket
+import time
+import typing as t
+
+try:
+    from requests.adapters import HTTPAdapter
+except ImportError:
+    HTTPAdapter = object  # type: ignore[assignment, misc]
+
+
+class PunctualAdapter(HTTPAdapter):
+    """Sends requests whose answers have to be complete within the read timeout."""
+
+    def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _make_punctual(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: t.Any) -> t.Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        _make_punctual(manager)
+        return manager
+
+
+def _make_punctual(manager: t.Any) -> None:
+    manager.pool_classes_by_scheme = {
+        scheme: _punctual_pool(pool)
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
+
+
+@functools.cache
+def _punctual_pool(pool: t.Any) -> t.Any:
+    if getattr(pool.ConnectionCls, "response_class", None) is _PunctualResponse:
+        return pool
+    connection = type(
+        f"Punctual{pool.ConnectionCls.__name__}",
+        (pool.ConnectionCls,),
+        {"response_class": _PunctualResponse},
+    )
+    return type(f"Punctual{pool.__name__}", (pool,), {"ConnectionCls": connection})
+
+
+class _PunctualResponse(http.client.HTTPResponse):
+    """An answer that is read from its socket until a deadline."""
+
+    def __init__(self, sock: socket.socket, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp: t.Any = io.BufferedReader(_UntilDeadline(sock, self.fp))
+
+
+class _UntilDeadline(io.RawIOBase):
+    """What arrives at a socket, until the timeout that the socket has now is over."""
+
+    def __init__(self, sock: socket.socket, stream: io.BufferedReader) -> None:
+        self._sock = sock
+        self._stream = stream
+        self._timeout = sock.gettimeout()
+        self._deadline = time.monotonic() + (self._timeout or 0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        if self._timeout is not None:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise socket.timeout("timed out")
+            self._sock.settimeout(left)
+        return self._stream.readinto1(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
