@@ -39,6 +39,9 @@ from ._results import TaskIdentity, TaskOutcome
 from ._run_context import LOCALHOST, RunContext
 from ._settings import Settings
 
+if t.TYPE_CHECKING:
+    from ._variables import Variables
+
 # The version stands in every key, so that what goes into a key can change one day without meeting old alerts.
 KEY_VERSION = "ansible:v1:"
 
@@ -73,11 +76,11 @@ class Subject:
     host: str = ""
     task: TaskIdentity | None = None
 
-    def key(self, run: RunContext, namespace: str) -> str:
+    def key(self, run: RunContext) -> str:
         """Return the alert key: the same tomorrow, in every checkout and on every control node."""
         identity = [
             self.scope,
-            namespace,
+            run.namespace,
             run.playbook_id,
             self.status,
             self.host,
@@ -150,6 +153,26 @@ class HostFacts:
     description: str | None = None
     groups: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, variables: Variables, label_vars: t.Iterable[str]) -> HostFacts:
+        """Return what the variables of a host, and of a task if there is one, come to."""
+        values = {name: variables.get(name) for name in label_vars}
+        return cls(
+            status=variables.status,
+            labels=variables.labels,
+            label_vars={
+                name: (
+                    ",".join(map(str, value))
+                    if isinstance(value, (list, tuple))
+                    else str(value)
+                )
+                for name, value in values.items()
+                if value is not None
+            },
+            description=variables.description,
+            groups=tuple(map(str, variables.all.get("group_names") or ())),
+        )
+
 
 class Alerts:
     """Makes the events of one run.
@@ -165,11 +188,6 @@ class Alerts:
         self._warn = warn
         self._secrets: set[str] = set()
         self._redactor = Redactor((), (*DEFAULT_PATTERNS, *settings.redact_patterns))
-
-    @property
-    def origin(self) -> str:
-        """What open alerts are remembered under: the playbook, in its namespace."""
-        return json.dumps([self._settings.alert_namespace, self._run.playbook_id])
 
     def hide(self, secrets: t.Iterable[str]) -> None:
         """Mask these values, too, wherever they turn up."""
@@ -219,7 +237,7 @@ class Alerts:
 
     def key(self, subject: Subject) -> str:
         """Return the alert key of a subject."""
-        return subject.key(self._run, self._settings.alert_namespace)
+        return subject.key(self._run)
 
     def failure(
         self,
@@ -284,7 +302,7 @@ class Alerts:
         )
         return event, dict(event.labels)
 
-    def aborted(self, *, now: int) -> tuple[Subject, AlertEvent]:
+    def aborted(self, *, now: int) -> AlertEvent:
         """Return the alert for a run that ends without its recap."""
         subject = Subject("run", self._settings.failed_status)
         own = {
@@ -294,7 +312,7 @@ class Alerts:
             "status": "aborted",
             "playbook": self._run.playbook,
         }
-        event = self._event(
+        return self._event(
             title=self._title(
                 "aborted", task="run", host=self._run.playbook, status="aborted"
             ),
@@ -308,7 +326,6 @@ class Alerts:
             own=own,
             now=now,
         )
-        return subject, event
 
     def recovery(self, alert: OpenAlert, *, now: int) -> AlertEvent:
         """Return the event that closes an alert: same key, same title, and what its labels were."""

@@ -70,7 +70,7 @@ class AlertCallback:
                 self._delivery,
                 warn=self._warn,
                 say=self._say,
-                verbosity=self._display.verbosity,
+                in_full=self._display.verbosity > 0,
             )
             self._run_end = RunEnd(
                 self._aborted,

@@ -54,10 +54,15 @@ class Ending:
     """
 
     waiting: int = 0
-    reason: dict[str, t.Any] | None = None
+    reason: t.Mapping[str, t.Any] | None = None
     refused: t.Sequence[dict[str, t.Any]] = ()
     dropped: int = 0
     folder: str = ""
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything that a person should know."""
+        return bool(self.waiting or self.refused or self.dropped)
 
 
 class Delivery:
@@ -101,7 +106,7 @@ class Delivery:
         self._connections[fingerprint] = connection
         if self._courier is not None:
             self._tell({"connection": dataclasses.asdict(connection)})
-        elif self._is_there() and self._with_outbox(
+        elif self.has_state() and self._with_outbox(
             lambda outbox: outbox.is_waiting([fingerprint]), False
         ):
             self._start_courier()
@@ -117,7 +122,7 @@ class Delivery:
 
     def open_alerts(self, integration: str, origin: str) -> list[OpenAlert]:
         """Return the alerts that are remembered as open."""
-        if not self._is_there():
+        if not self.has_state():
             return []
         return self._with_outbox(
             lambda outbox: outbox.open_alerts(integration, origin), []
@@ -166,7 +171,7 @@ class Delivery:
 
     def ending(self) -> Ending:
         """Return how things stand, and note that a person is told of it."""
-        if not self._is_there() or not self._connections:
+        if not self.has_state() or not self._connections:
             return Ending(dropped=self._dropped, folder=self.folder)
 
         def look(outbox: Outbox) -> Standing:
@@ -188,7 +193,8 @@ class Delivery:
 
     # -- the state file
 
-    def _is_there(self) -> bool:
+    def has_state(self) -> bool:
+        """Say whether there is a state file, without opening it."""
         return os.path.exists(os.path.join(self.folder, "outbox.sqlite3"))
 
     def _is_waiting(self) -> bool:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import socket
 import typing as t
@@ -27,6 +28,7 @@ class RunContext:
 
     :param playbook: the playbook's name for people.
     :param playbook_id: what identifies it on every control node.
+    :param namespace: keeps apart installations that use the same names.
     :param controller: the name of this machine.
     :param local_name: what stands for localhost in alerts: in AWX the job template, else the controller.
     :param check: a run with ``--check``.
@@ -37,11 +39,17 @@ class RunContext:
     run_id: str
     playbook: str
     playbook_id: str
+    namespace: str
     controller: str
     local_name: str
     check: bool
     limited: bool
     system: t.Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        """What open alerts are remembered under: the playbook, in its namespace."""
+        return json.dumps([self.namespace, self.playbook_id])
 
     def resource(self, host: str) -> str:
         """Return what is affected when a host of the inventory is: localhost is another machine everywhere."""
@@ -56,6 +64,7 @@ def describe_run(
     environ: t.Mapping[str, str],
     extra_vars: t.Mapping[str, t.Any],
     playbook_id: str,
+    namespace: str,
 ) -> RunContext:
     """Collect what is known when the first play starts.
 
@@ -89,6 +98,7 @@ def describe_run(
         run_id=uuid.uuid4().hex,
         playbook=name,
         playbook_id=playbook_id or identity,
+        namespace=namespace,
         controller=controller,
         local_name=system.get("job_template") or controller,
         check=bool(cli.get("check")),
