@@ -148,7 +148,7 @@ def run_module(module: AnsibleModule, *, kind: str) -> t.NoReturn:
         connection = resolve_connection(
             [task_layer(module.params)], kind=kind
         ).connection
-        redactor = connection.redactor
+        redactor = Redactor([connection.integration_key])
         event = event_from_options(kind, module.params)
         for warning in truncation_warnings(event):
             module.warn(warning)

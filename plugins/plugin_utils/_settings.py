@@ -14,10 +14,6 @@ import re
 import typing as t
 from dataclasses import dataclass, field, fields
 
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
-    label_text,
-)
-
 RAISING_STATUSES = ("Critical", "Warning", "Info")
 
 
@@ -88,6 +84,11 @@ def read_labels(value: t.Any) -> dict[str, str]:
         raise ValueError(
             f"is a {type(value).__name__}: it must be a dictionary or name=value pairs"
         )
+    # Only now: a run without labels does without.
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
+        label_text,
+    )
+
     labels = {}
     for name, content in value.items():
         text = label_text(content)

@@ -33,8 +33,9 @@ from .errors import (
     is_worth_a_retry,
 )
 from .events import Event, clean_text
+from .redaction import Redactor
 from .retry import RetryPolicy
-from .transport import PunctualAdapter
+from .transport import PlainSession
 
 try:
     import requests
@@ -108,13 +109,9 @@ class Client:
         self._connection = connection
         self._retry = RetryPolicy(connection.retries) if retry is None else retry
         self._clock = clock
-        self._redactor = connection.redactor
+        self._redactor = Redactor([connection.integration_key])
         self._url = f"{connection.url}?integration_key={quote(connection.integration_key, safe='')}"
-        self._session = requests.Session()
-        self._session.mount("http://", PunctualAdapter())
-        self._session.mount("https://", PunctualAdapter())
-        # What the environment says is taken over by name, below: .netrc must not add credentials of its own.
-        self._session.trust_env = False
+        self._session = PlainSession()
         self._session.headers["User-Agent"] = USER_AGENT
         self._session.headers["Content-Type"] = "application/json"
         self._session.headers["Accept"] = "application/json"
@@ -207,7 +204,7 @@ class Client:
         response = self._session.post(
             self._url,
             data=body,
-            # For all of it; PunctualAdapter sees to the answer.
+            # For all of it; the session sees to that.
             timeout=t.cast(float, urllib3.Timeout(total=self._connection.timeout)),
             allow_redirects=False,
             stream=True,

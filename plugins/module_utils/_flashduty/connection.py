@@ -13,8 +13,6 @@ import hashlib
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from .redaction import Redactor
-
 DEFAULT_API_URL = "https://api.flashcat.cloud"
 # Source of the paths: Flashduty Alert Event API documentation.
 PATHS = {"alert": "/event/push/alert/standard", "change": "/event/push/change/standard"}
@@ -54,8 +52,3 @@ class Connection:
         """What tells two integrations apart without telling the key: a hash over key and URL."""
         text = f"flashduty\n{self.url}\n{self.integration_key}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def redactor(self) -> Redactor:
-        """Hides this connection's key in texts."""
-        return Redactor([self.integration_key])

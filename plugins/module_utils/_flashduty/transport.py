@@ -5,9 +5,10 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Timeouts that hold: for a whole answer, not for each piece of it.
+"""A session of requests without its surprises.
 
-The timeout of requests starts anew with every byte that arrives, so an answer that comes in drops could last for ever.
+The timeout of requests starts anew with every byte that arrives, so an answer in drops could last for ever. And it
+reads files and variables that nobody expects, and looks at a redirect even when it is not to follow it.
 """
 
 from __future__ import annotations
@@ -20,9 +21,25 @@ import time
 import typing as t
 
 try:
+    from requests import Session
     from requests.adapters import HTTPAdapter
 except ImportError:
+    Session = object  # type: ignore[assignment, misc]
     HTTPAdapter = object  # type: ignore[assignment, misc]
+
+
+class PlainSession(Session):
+    """Sends requests as it is told, gets the answer within its timeout, and goes nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The environment also means .netrc, which would add credentials of its own.
+        self.trust_env = False
+        self.mount("http://", PunctualAdapter())
+        self.mount("https://", PunctualAdapter())
+
+    def get_redirect_target(self, resp: t.Any) -> None:
+        """Know no target: even one that is not followed would be parsed, and may be nonsense."""
 
 
 class PunctualAdapter(HTTPAdapter):
