@@ -16,6 +16,7 @@ import math
 import os
 import random
 import re
+import sys
 import time
 import typing as t
 from dataclasses import dataclass
@@ -100,9 +101,9 @@ class Client:
     ) -> None:
         if REQUESTS_IMPORT_ERROR is not None:
             raise ConfigurationError(
-                "The Python package requests is not installed for the Python that sends the event.",
+                f"The Python package requests is not installed for {sys.executable}, which was to send the event.",
                 option="requests",
-                hint="Install it there: python -m pip install requests.",
+                hint=f"Install it there: {sys.executable} -m pip install requests.",
             )
         for option in ("ca_path", "client_cert", "client_key"):
             _check_file(getattr(connection, option), option, option)
@@ -313,9 +314,11 @@ class Client:
         ).strip()
         if isinstance(exc, requests.Timeout) or "ReadTimeoutError" in names:
             return self._timed_out()
-        if isinstance(exc, requests.exceptions.ProxyError):
+        if self._is_of_proxy(exc, names):
+            status = _tunnel_status(chain)
+            did = f"answered with HTTP {status}" if status else "cannot be used"
             return ConnectionFailed(
-                f"Cannot reach {host}: the proxy does not answer.",
+                f"Cannot reach {host}: the proxy {did}.",
                 hint="Check HTTPS_PROXY and NO_PROXY, or set use_proxy to false.",
             )
         if isinstance(exc, requests.exceptions.SSLError) or names & {
@@ -356,6 +359,14 @@ class Client:
         return ConnectionFailed(
             f"Cannot reach {host}: {what}.",
             hint="Check the network, the firewall and the proxy, and api_url or push_url.",
+        )
+
+    def _is_of_proxy(self, exc: Exception, names: set[str]) -> bool:
+        kinds = (requests.exceptions.ProxyError, requests.exceptions.InvalidProxyURL)
+        # Requests says "InvalidSchema" of a SOCKS proxy when it cannot speak SOCKS.
+        unspoken = {"ProxySchemeUnknown", "InvalidSchema"}
+        return isinstance(exc, kinds) or bool(
+            names & unspoken and self._session.proxies
         )
 
 

@@ -536,11 +536,28 @@ class Outbox:
 
     # -- what an administrator looks at and does
 
-    def events(self, *, refused: bool) -> list[dict[str, t.Any]]:
-        """Return the events that wait, or those that were refused, the oldest first."""
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of events that wait, of those that were refused, and of open alerts."""
+        ((waiting, refused),) = self._rows(
+            "SELECT count(*) - count(refused_at), count(refused_at) FROM events"
+        )
+        return {
+            "waiting": waiting,
+            "refused": refused,
+            "open_alerts": len(self.open_alerts()),
+        }
+
+    def events(
+        self, *, refused: bool, limit: int | None = None
+    ) -> list[dict[str, t.Any]]:
+        """Return the events that wait, or those that were refused, the oldest first.
+
+        :param limit: how many at most; all when missing.
+        """
         rows = self._rows(
             "SELECT id, integration, kind, key, payload, run_id, added_at, attempts, error, refused_at FROM events"
-            f" WHERE refused_at IS {'NOT ' if refused else ''}NULL ORDER BY id"
+            f" WHERE refused_at IS {'NOT ' if refused else ''}NULL ORDER BY id LIMIT ?",
+            [-1 if limit is None else limit],
         )
         return [
             {
