@@ -115,8 +115,12 @@ class Playground(Workspace):
         return Answers(results, run, log)
 
 
-class Unsafe(str):
-    """A text that Ansible shall not template."""
+class Tagged:
+    """A value with a YAML tag."""
+
+    def __init__(self, tag: str, text: str) -> None:
+        self.tag = tag
+        self.text = text
 
 
 class _PlaybookDumper(yaml.SafeDumper):
@@ -126,9 +130,12 @@ class _PlaybookDumper(yaml.SafeDumper):
         return True
 
 
-_PlaybookDumper.add_representer(
-    Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text))
-)
+def _represent_tagged(dumper: yaml.SafeDumper, value: Tagged) -> yaml.ScalarNode:
+    style = "|" if "\n" in value.text else None
+    return dumper.represent_scalar(value.tag, value.text, style=style)
+
+
+_PlaybookDumper.add_representer(Tagged, _represent_tagged)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import stat
 import typing as t
 
 import pytest
+
 from tests.emulator.control import Emulator
 
 from .conftest import Answers, Playground, Task
@@ -38,7 +39,12 @@ def answers(playground: Playground) -> Answers:
 
     def send(alert_key: str, status: str = "Critical", **options: t.Any) -> Task:
         event = {"title_rule": f"Title of {alert_key}", "event_status": status}
-        more = {"alert_key": alert_key, "retries": 0, "queue_on_failure": True, **options}
+        more = {
+            "alert_key": alert_key,
+            "retries": 0,
+            "queue_on_failure": True,
+            **options,
+        }
         return playground.task("alert_event", **key, **event, **more)
 
     def change() -> Task:
@@ -58,7 +64,9 @@ def answers(playground: Playground) -> Answers:
     def flush(**options: t.Any) -> Task:
         return playground.task("outbox_flush", **{**both, "wait": 20, **options})
 
-    playground.write("broken/outbox.sqlite3", "This is no database, but long enough to be one. " * 50)
+    playground.write(
+        "broken/outbox.sqlite3", "This is no database, but long enough to be one. " * 50
+    )
     playground.write("file", "This is no folder.")
     return playground.perform(
         {
@@ -85,27 +93,35 @@ def answers(playground: Playground) -> Answers:
             "retry nothing": flush(retry_undeliverable=True),
             "queue stuck": send("stuck"),
             "flush stuck": flush(wait=0.8),
-            "flush stuck for others": flush(push_url=None, change_push_url=flashduty.change_push_url),
+            "flush stuck for others": flush(
+                push_url=None, change_push_url=flashduty.change_push_url
+            ),
             "look at stuck": info(),
             "both": flush(retry_undeliverable=True, discard_undeliverable=True),
             "no key": playground.task("outbox_flush"),
             "another folder": info(state_path=str(playground.folder / "elsewhere")),
             "no folder": send("stuck", state_path=str(playground.folder / "file")),
             "damaged": info(state_path=str(playground.folder / "broken")),
-            "send past a damaged one": send("past", state_path=str(playground.folder / "broken")),
+            "send past a damaged one": send(
+                "past", state_path=str(playground.folder / "broken")
+            ),
             "flush a damaged one": flush(state_path=str(playground.folder / "broken")),
         },
     )
 
 
 def delivered(flashduty: Emulator, alert_key: str) -> list[str]:
-    return [e["event_status"] for e in flashduty.events() if e["alert_key"] == alert_key]
+    return [
+        e["event_status"] for e in flashduty.events() if e["alert_key"] == alert_key
+    ]
 
 
 def test_an_empty_outbox_is_not_made(answers: Answers, playground: Playground) -> None:
     for name in ("nothing there", "flush nothing"):
         assert answers[name]["changed"] is False
-        assert answers[name]["state_path"] == str(playground.home / ".ansible" / "flashduty")
+        assert answers[name]["state_path"] == str(
+            playground.home / ".ansible" / "flashduty"
+        )
     assert answers["nothing there"]["counts"] == dict.fromkeys(
         ("waiting", "undeliverable", "open_alerts"), 0
     )
@@ -116,7 +132,11 @@ def test_an_empty_outbox_is_not_made(answers: Answers, playground: Playground) -
 def test_what_could_not_be_delivered_is_queued_with_a_warning(answers: Answers) -> None:
     result = answers["queue"]
 
-    assert (result["changed"], result["queued"], result["failed"]) == (True, True, False)
+    assert (result["changed"], result["queued"], result["failed"]) == (
+        True,
+        True,
+        False,
+    )
     assert result["error"]["code"] == "InternalError"
     assert result["request_id"] == result["error"]["request_id"]
     assert result["attempts"] == 1
@@ -164,7 +184,9 @@ def test_check_mode_says_what_flush_would_do(answers: Answers) -> None:
     assert answers["would retry"]["delivered"] == 1
 
 
-def test_flush_delivers_alerts_and_changes(answers: Answers, flashduty: Emulator) -> None:
+def test_flush_delivers_alerts_and_changes(
+    answers: Answers, flashduty: Emulator
+) -> None:
     result = answers["flush"]
 
     assert (result["changed"], result["delivered"], result["waiting"]) == (True, 2, 0)
@@ -191,10 +213,15 @@ def test_what_is_refused_is_not_queued(answers: Answers) -> None:
 
 
 def test_nothing_is_queued_unless_asked_to(answers: Answers) -> None:
-    assert (answers["not asked to"]["failed"], answers["not asked to"]["queued"]) == (True, False)
+    assert (answers["not asked to"]["failed"], answers["not asked to"]["queued"]) == (
+        True,
+        False,
+    )
 
 
-def test_a_recovery_does_not_overtake_its_failure(answers: Answers, flashduty: Emulator) -> None:
+def test_a_recovery_does_not_overtake_its_failure(
+    answers: Answers, flashduty: Emulator
+) -> None:
     assert answers["recovery"]["queued"] is False
     assert delivered(flashduty, "in-turn") == ["Critical", "Ok"]
     assert answers["look after recovery"]["counts"]["waiting"] == 0
@@ -207,7 +234,11 @@ def test_what_flashduty_refuses_later_is_kept_aside(answers: Answers) -> None:
     (event,) = answers["look at bad"]["undeliverable"]
 
     assert (result["failed"], result["changed"]) == (True, False)
-    assert (result["undeliverable"], result["waiting"], result["delivered"]) == (1, 0, 0)
+    assert (result["undeliverable"], result["waiting"], result["delivered"]) == (
+        1,
+        0,
+        0,
+    )
     assert result["error"]["code"] == "AccessDenied"
     assert result["msg"].startswith("1 event was refused for good")
     assert event["key"] == "bad"
@@ -218,8 +249,16 @@ def test_what_flashduty_refuses_later_is_kept_aside(answers: Answers) -> None:
 def test_it_can_be_given_another_try(answers: Answers, flashduty: Emulator) -> None:
     in_vain, result = answers["retry bad in vain"], answers["retry bad"]
 
-    assert (in_vain["failed"], in_vain["changed"], in_vain["retried"]) == (True, True, 1)
-    assert (result["failed"], result["delivered"], result["undeliverable"]) == (False, 1, 0)
+    assert (in_vain["failed"], in_vain["changed"], in_vain["retried"]) == (
+        True,
+        True,
+        1,
+    )
+    assert (result["failed"], result["delivered"], result["undeliverable"]) == (
+        False,
+        1,
+        0,
+    )
     assert delivered(flashduty, "bad") == ["Critical"]
 
 
@@ -236,7 +275,11 @@ def test_flush_fails_when_something_still_waits(answers: Answers) -> None:
 def test_flush_leaves_other_integrations_alone(answers: Answers) -> None:
     result = answers["flush stuck for others"]
 
-    assert (result["failed"], result["waiting"], result["waiting_for_others"]) == (False, 0, 1)
+    assert (result["failed"], result["waiting"], result["waiting_for_others"]) == (
+        False,
+        0,
+        1,
+    )
 
 
 def test_contradicting_options_are_refused(answers: Answers) -> None:
@@ -259,7 +302,9 @@ def test_an_outbox_that_is_of_no_use_is_said_to_be(answers: Answers) -> None:
     assert "could not be queued either" in result["msg"]
 
 
-def test_a_damaged_outbox_does_not_stop_an_event(answers: Answers, flashduty: Emulator) -> None:
+def test_a_damaged_outbox_does_not_stop_an_event(
+    answers: Answers, flashduty: Emulator
+) -> None:
     result = answers["send past a damaged one"]
 
     assert (result["changed"], result["queued"]) == (True, False)
@@ -272,14 +317,21 @@ def test_the_key_stands_nowhere(answers: Answers, flashduty: Emulator) -> None:
     assert flashduty.change_key not in answers.written
 
 
-def test_what_was_refused_can_be_forgotten(playground: Playground, answers: Answers) -> None:
+def test_what_was_refused_can_be_forgotten(
+    playground: Playground, answers: Answers
+) -> None:
     flashduty = playground.flashduty
     flashduty.behave()
     flashduty.misbehave(
         {**UNAVAILABLE, "match": {"alert_key": "forget"}},
         {**REFUSING, "match": {"alert_key": "forget"}},
     )
-    event = {"title_rule": "x", "event_status": "Info", "alert_key": "forget", "retries": 0}
+    event = {
+        "title_rule": "x",
+        "event_status": "Info",
+        "alert_key": "forget",
+        "retries": 0,
+    }
     state = {"state_path": "state", "push_url": flashduty.push_url}
 
     def flush(**options: t.Any) -> Task:
@@ -287,7 +339,9 @@ def test_what_was_refused_can_be_forgotten(playground: Playground, answers: Answ
 
     results = playground.perform(
         {
-            "queue": playground.task("alert_event", queue_on_failure=True, **event, **state),
+            "queue": playground.task(
+                "alert_event", queue_on_failure=True, **event, **state
+            ),
             "refuse": flush(),
             "would": {**flush(discard_undeliverable=True), "check_mode": True},
             "discard": flush(discard_undeliverable=True),

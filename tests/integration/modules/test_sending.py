@@ -14,7 +14,7 @@ import pytest
 
 from tests.emulator.control import Emulator
 
-from .conftest import Answers, Playground, Result, Task, Unsafe
+from .conftest import Answers, Playground, Result, Tagged, Task
 
 # The example of the service's documentation.
 DOCUMENTED: Result = {
@@ -40,6 +40,7 @@ DOCUMENTED_CHANGE: Result = {
     "labels": {"service": "db", "env": "production"},
 }
 UNICODE = "磁盘满了 💾 «ß» \"'\\ {curly} %d 100%"
+TEMPLATE = "[TPL]{{.Labels.resource}} / ${check}"
 SENT = {
     "documented": DOCUMENTED,
     "smallest": {"title_rule": "Smallest", "event_status": "Info"},
@@ -73,7 +74,7 @@ SENT = {
         "labels": {"größe": UNICODE},
     },
     "service's variables": {
-        "title_rule": Unsafe("[TPL]{{.Labels.resource}} / ${check}"),
+        "title_rule": Tagged("!unsafe", TEMPLATE),
         "event_status": "Info",
         "alert_key": "variables",
         "labels": {"resource": "web1", "check": "disk"},
@@ -276,9 +277,7 @@ def test_texts_arrive_as_they_are(
         == event["labels"]["größe"]
         == UNICODE
     )
-    assert body(answers, received, "service's variables")["title_rule"] == str(
-        SENT["service's variables"]["title_rule"]
-    )
+    assert body(answers, received, "service's variables")["title_rule"] == TEMPLATE
 
 
 def test_a_time_may_be_a_text(answers: Answers, received: dict[str, Result]) -> None:
