@@ -1,0 +1,110 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook that proves key, network and routing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.tools.playbooks import PlaybookRun
+
+from .conftest import Playground
+
+PLAYBOOK = Path("flashcat.flashduty.send_test_event")
+
+
+@pytest.fixture(scope="module")
+def successful(playground: Playground) -> PlaybookRun:
+    flashduty = playground.flashduty
+    return playground.run(
+        PLAYBOOK,
+        "-e",
+        '{"flashduty_test_labels": {"team": "storage"}, "flashduty_test_change": true}',
+        environment={
+            "FLASHDUTY_PUSH_URL": flashduty.push_url,
+            "FLASHDUTY_CHANGE_PUSH_URL": flashduty.change_push_url,
+            "FLASHDUTY_TIMEOUT": "9",
+        },
+    )
+
+
+def test_an_alert_is_raised_and_closed(successful: PlaybookRun, playground: Playground) -> None:
+    raised, closed = playground.flashduty.events()
+    (alert,) = playground.flashduty.alerts()
+
+    assert successful.rc == 0
+    assert (raised["event_status"], closed["event_status"]) == ("Info", "Ok")
+    assert raised["alert_key"] == closed["alert_key"]
+    assert alert["status"] == "recovered"
+    assert alert["labels"]["team"] == "storage"
+    assert raised["request_id"] in successful.stdout
+    assert closed["request_id"] in successful.stdout
+
+
+def test_a_change_is_sent_when_asked_for(successful: PlaybookRun, playground: Playground) -> None:
+    (change,) = playground.flashduty.change_events()
+
+    assert change["change_status"] == "Done"
+    assert change["request_id"] in successful.stdout
+
+
+def test_it_says_what_is_in_force(successful: PlaybookRun, playground: Playground) -> None:
+    for text in (
+        "Option timeout: 9.0, from FLASHDUTY_TIMEOUT",
+        "Option integration_key: from FLASHDUTY_PUSH_URL",
+        "0 waiting, 0 undeliverable, 0 open alerts",
+        "not enabled (alert_on_failure)",
+        f"Alerts go to: {playground.flashduty.push_url.partition('?')[0]}",
+    ):
+        assert text in successful.stdout
+    assert playground.flashduty.alert_key not in successful.output
+    assert playground.flashduty.change_key not in successful.output
+
+
+def test_a_key_may_come_from_variables(playground: Playground) -> None:
+    playground.flashduty.reset()
+    variables = playground.write(
+        "variables.yml", f"---\nflashduty_push_url: {playground.flashduty.push_url}\n"
+    )
+
+    run = playground.run(PLAYBOOK, "-e", f"@{variables}", "-vvv")
+
+    assert run.rc == 0
+    assert len(playground.flashduty.events()) == 2
+    assert playground.flashduty.alert_key not in run.output
+
+
+def test_nothing_is_sent_in_check_mode(playground: Playground) -> None:
+    playground.flashduty.reset()
+
+    run = playground.run(
+        PLAYBOOK, "--check", environment={"FLASHDUTY_PUSH_URL": playground.flashduty.push_url}
+    )
+
+    assert run.rc == 0
+    assert playground.flashduty.events() == []
+    assert "Nothing was sent in check mode." in run.stdout
+
+
+def test_it_says_what_is_missing(playground: Playground) -> None:
+    run = playground.run(PLAYBOOK)
+
+    assert run.rc == 2
+    assert "There is no integration key." in run.stdout
+    assert "FLASHDUTY_INTEGRATION_KEY" in run.stdout
+
+
+def test_it_says_what_flashduty_refuses(playground: Playground) -> None:
+    environment = {
+        "FLASHDUTY_INTEGRATION_KEY": "0123456789abcdef0123456789abcdef",
+        "FLASHDUTY_API_URL": playground.flashduty.url,
+    }
+
+    run = playground.run(PLAYBOOK, environment=environment)
+
+    assert run.rc == 2
+    assert "InvalidParameter" in run.stdout
+    assert "Flashduty console" in run.stdout
