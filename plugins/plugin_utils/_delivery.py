@@ -150,6 +150,14 @@ class Delivery:
         :param timeout: seconds to wait at most.
         """
         deadline = time.monotonic() + timeout
+        if (
+            self._courier is None
+            and self._connections
+            and self.has_state()
+            and self._is_waiting()
+        ):
+            # Tasks of this run have left it there.
+            self._start_courier()
         if self._courier is not None:
             self._farewell(timeout)
             if (

@@ -21,6 +21,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     Layer,
+    names_a_key,
     resolve_connection,
 )
 
@@ -97,6 +98,7 @@ class RunReporter:
         self._take_lost_roles()
         if self._run is None:
             self._run = self._describe_run(play)
+            self._deliver_changes()
         self._play = play
         self._lost_roles = _results.LostRoles(play)
         self._rescues = Rescues()
@@ -265,6 +267,7 @@ class RunReporter:
                 for line in preview(self._run_alerts.would_send, in_full=self._in_full):
                     self._say(line)
             return
+        self._deliver_changes()
         ending = self._delivery.finish(timeout)
         raised, recovered = 0, 0
         if self._run_alerts is not None:
@@ -343,6 +346,17 @@ class RunReporter:
                 self._delivery.watch(self._alerts.when_killed(self._integration))
         if self._settings.recovery == "auto" and self._delivery.has_state():
             self._recorder.watch(*self._alerts.remember_open(self._integration))
+
+    def _deliver_changes(self) -> None:
+        """Have change events delivered, too, that tasks of this run or of earlier ones have left in the outbox."""
+        if self._settings.dry_run or not self._delivery.has_state():
+            return
+        layers = configured_layers("change")
+        try:
+            if names_a_key(layers):
+                self._delivery.use(resolve_connection(layers, kind="change").connection)
+        except ConfigurationError as exc:
+            self._warn(str(exc))
 
     def _host(self, name: str) -> Host | None:
         return (
