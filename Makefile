@@ -17,7 +17,7 @@ help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 demo: environment ## See the collection at work (against Flashduty itself with PUSH_URL in the environment)
-	@$(PYTHON) tests/demo/run.py
+	@$(PYTHON) -m tests.demo.run
 
 test: environment ## Check and test everything with the oldest and the newest ansible-core (ONLY="unit lint", CORES="2.19")
 	@$(PYTHON) -m tests.tools.run_tests --only $(ONLY) --cores $(CORES)
