@@ -32,30 +32,31 @@ if t.TYPE_CHECKING:
 
 
 class Rescues:
-    """Knows, for one play (one batch of it, with ``serial``), which failures are rescued."""
+    """
+    Knows, for one play (one batch of it, with ``serial``), which failures are rescued.
+
+    The callback has to have ``wants_implicit_tasks``, so that it hears of the flush at the end of a section, too: with the
+    strategy "free" that of one host can come between an explicit flush of another one and its notifications.
+    """
 
     def __init__(self) -> None:
         self._current: Task | None = None
-        self._flushed_at: dict[str, Task | None] = {}
+        self._flushed_at: dict[str, Task] = {}
         self._filtered: dict[str, bool] = {}
 
     def task_started(self, task: Task) -> None:
-        """Take note of a task or handler that starts on some hosts."""
+        """Take note of a task, meta task or handler that starts on some hosts."""
         self._current = task
 
     def handler_notified(self, host: str) -> None:
         """
         Take note of a handler that will run for a host.
 
-        ansible-core says so when it flushes the handlers: right after the start of an explicit flush, which it reports
-        like a task, or after that of another task if the flush is the one at the end of a section.
+        ansible-core says so when it flushes the handlers, right after it has said that the flush starts. It also says so when
+        a handler notifies another one; then both run in the same flush.
         """
-        current = self._current
-        if current is None or is_meta(current, "flush_handlers"):
-            self._flushed_at[host] = current
-        elif not is_handler(current):
-            self._flushed_at[host] = None
-        # Otherwise a handler has notified another one, and they run in the same flush.
+        if self._current is not None and is_meta(self._current, "flush_handlers"):
+            self._flushed_at.setdefault(host, self._current)
 
     def task_reported(self, host: str, task: Task) -> None:
         """Take note of any result of a host."""
