@@ -50,6 +50,9 @@ options:
       - controller
       - target
     default: controller
+notes:
+  - The keyword C(environment) of a task has an effect on O(send_from=target) only. An event that is sent from the
+    controller is sent in the environment of Ansible itself.
 attributes:
   check_mode:
     support: full

@@ -13,9 +13,11 @@ import abc
 import contextlib
 import re
 import time
+import traceback
 import typing as t
 from collections.abc import Mapping
 
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
@@ -75,14 +77,20 @@ class ControllerAction(ActionBase, abc.ABC):
     ) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         self._warnings: list[str] = []
-        self._secrets = self._secrets_of_task()
+        self._keys: set[str] = set()
         try:
             result.update(self.perform(self._validated(), task_vars or {}))
         except FlashdutyError as exc:
             result.update(failure(exc))
+        except AnsibleError:
+            # Ansible's own, such as a target that cannot be reached.
+            raise
+        except Exception as exc:
+            # A mistake of ours. Ansible would print it with all that led to it, and the key may be in there.
+            result.update(failure(_unexpected(exc)), exception=traceback.format_exc())
         if self._warnings:
             result["warnings"] = [*result.get("warnings", ()), *self._warnings]
-        return scrubbed(result, Redactor(self._secrets))
+        return scrubbed(result, Redactor(self._secrets()))
 
     def warn(self, text: str) -> None:
         """Show a warning with the result."""
@@ -108,16 +116,21 @@ class ControllerAction(ActionBase, abc.ABC):
     ) -> Resolved:
         """Find out the connection, and keep its key out of the result from now on."""
         resolved = resolve_connection(layers, kind=kind, sent_elsewhere=sent_elsewhere)
-        self._secrets.append(resolved.connection.integration_key)
+        self._keys.add(resolved.connection.integration_key)
         return resolved
 
-    def _secrets_of_task(self) -> list[str]:
+    def _secrets(self) -> set[str]:
+        """Return what must not be seen: the keys in use, and before they are known, what the task has given."""
         spec = self.argument_spec()
-        return [
+        given = {
             str(value)
             for name, value in self._task.args.items()
             if value and spec.get(name, {}).get("no_log")
-        ]
+        }
+        # A text that holds a key is hidden with it. Each secret costs time in each task.
+        return self._keys | {
+            text for text in given if not any(key in text for key in self._keys)
+        }
 
     def _validated(self) -> dict[str, t.Any]:
         validator = ArgumentSpecValidator(
@@ -142,6 +155,14 @@ class ControllerAction(ActionBase, abc.ABC):
 
     # The options that describe an event, as opposed to where it goes.
     event_options: t.ClassVar[frozenset[str]] = frozenset()
+
+
+def _unexpected(exc: Exception) -> FlashdutyError:
+    return FlashdutyError(
+        f"Something unexpected happened: {type(exc).__name__}: {exc}.",
+        code="InternalFailure",
+        hint="Please report this as a bug of the collection.",
+    )
 
 
 def plain(value: t.Any) -> t.Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.tools.playbooks import PlaybookRun
 
 from .conftest import Playground
@@ -31,7 +32,9 @@ def successful(playground: Playground) -> PlaybookRun:
     )
 
 
-def test_an_alert_is_raised_and_closed(successful: PlaybookRun, playground: Playground) -> None:
+def test_an_alert_is_raised_and_closed(
+    successful: PlaybookRun, playground: Playground
+) -> None:
     raised, closed = playground.flashduty.events()
     (alert,) = playground.flashduty.alerts()
 
@@ -44,14 +47,18 @@ def test_an_alert_is_raised_and_closed(successful: PlaybookRun, playground: Play
     assert closed["request_id"] in successful.stdout
 
 
-def test_a_change_is_sent_when_asked_for(successful: PlaybookRun, playground: Playground) -> None:
+def test_a_change_is_sent_when_asked_for(
+    successful: PlaybookRun, playground: Playground
+) -> None:
     (change,) = playground.flashduty.change_events()
 
     assert change["change_status"] == "Done"
     assert change["request_id"] in successful.stdout
 
 
-def test_it_says_what_is_in_force(successful: PlaybookRun, playground: Playground) -> None:
+def test_it_says_what_is_in_force(
+    successful: PlaybookRun, playground: Playground
+) -> None:
     for text in (
         "Option timeout: 9.0, from FLASHDUTY_TIMEOUT",
         "Option integration_key: from FLASHDUTY_PUSH_URL",
@@ -81,7 +88,9 @@ def test_nothing_is_sent_in_check_mode(playground: Playground) -> None:
     playground.flashduty.reset()
 
     run = playground.run(
-        PLAYBOOK, "--check", environment={"FLASHDUTY_PUSH_URL": playground.flashduty.push_url}
+        PLAYBOOK,
+        "--check",
+        environment={"FLASHDUTY_PUSH_URL": playground.flashduty.push_url},
     )
 
     assert run.rc == 0

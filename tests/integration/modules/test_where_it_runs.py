@@ -440,3 +440,38 @@ def test_a_module_without_its_action_plugin_says_so(playground: Playground) -> N
         answer.stdout.count("runs on the controller and cannot be run as a module") == 3
     )
     assert answer.stdout.split().count("1") == 3
+
+
+BROKEN = """
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import ControllerAction
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    connection_info_argument_spec,
+)
+
+
+class ActionModule(ControllerAction):
+    def argument_spec(self):
+        return connection_info_argument_spec()
+
+    def perform(self, options, task_vars):
+        self.resolve(self.layers(options, kind="alert"), kind="alert")
+        try:
+            raise ValueError("https://user@host/?integration_key=" + options["integration_key"])
+        except ValueError as exc:
+            raise RuntimeError(options["integration_key"]) from exc
+"""
+
+
+def test_a_mistake_of_ours_does_not_show_the_key(playground: Playground) -> None:
+    playground.write("action_plugins/broken.py", BROKEN)
+
+    answers = playground.perform(
+        {"broken": {"broken": {"integration_key": "sentinel-of-a-key"}}}
+    )
+
+    result = answers["broken"]
+    assert (result["failed"], result["error"]["code"]) == (True, "InternalFailure")
+    assert "RuntimeError: [hidden]" in result["msg"]
+    assert "report" in result["error"]["hint"]
+    # The playbook was not printed, so this would be the message or the traceback.
+    assert "sentinel-of-a-key" not in answers.written
