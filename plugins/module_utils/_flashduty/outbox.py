@@ -16,6 +16,7 @@ Rows carry the fingerprint of key and URL (``Connection.fingerprint``), never th
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -49,7 +50,7 @@ _RATE_BUCKETS_A_SECOND = 10
 
 # File systems that several machines share. WAL needs memory that all its users share.
 _NETWORK_FILE_SYSTEMS = re.compile(
-    r"(?:nfs\d?|cifs|smb\w*|9p|afs|ceph|lustre|gpfs|beegfs|glusterfs|ocfs2|gfs2|fuse\..*|virtiofs)\Z"
+    r"(?:nfs\d?|cifs|smb\w*|9p|afs|ceph|lustre|gpfs|beegfs|glusterfs|ocfs2|gfs2|fuse(?:\..*)?|virtiofs)\Z"
 )
 
 # No lease is longer than the longest: a later end comes from a clock that was set back.
@@ -165,14 +166,13 @@ class Outbox:
         self._now = now
         with self._explained():
             _make_private(self.folder, self.path)
-            self._db = sqlite3.connect(
-                self.path, timeout=_BUSY_TIMEOUT, isolation_level=None
-            )
             try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+                self._db = self._connect()
+            except sqlite3.OperationalError as exc:
+                if not _may_lack_shared_memory(exc):
+                    raise
+                self._leave_wal()
+                self._db = self._connect(wal=False)
         self._file = _identity(self.path)
 
     def __enter__(self) -> Outbox:
@@ -615,27 +615,47 @@ class Outbox:
             f" AND NOT EXISTS (SELECT 1 FROM events WHERE {_OF_ALERT})"
         )
 
-    def _prepare(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+    def _connect(self, *, wal: bool = True) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None)
+        try:
+            self._prepare(db, wal=wal)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _prepare(self, db: sqlite3.Connection, *, wal: bool) -> None:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise NewerOutbox(
                 f"{self.path} was written by a newer version of the collection (format {version}, known is"
                 f" {SCHEMA_VERSION})"
             )
         if version == 0:
-            # Readers and the writer do not wait for each other. Where the file system has no shared memory, SQLite
-            # stays with its rollback journal: slower, and as safe.
-            if not _is_shared_by_machines(self.folder):
+            # Readers and the writer do not wait for each other.
+            if wal and not _is_shared_by_machines(self.folder):
+                # It is not waited for somebody else who does the same just now.
                 with contextlib.suppress(sqlite3.OperationalError):
-                    self._db.execute("PRAGMA journal_mode = WAL").fetchone()
-            with self._transaction():
+                    db.execute("PRAGMA journal_mode = WAL").fetchone()
+            with _atomically(db):
                 # Somebody else may have been faster.
-                if self._db.execute("PRAGMA user_version").fetchone() == (0,):
+                if db.execute("PRAGMA user_version").fetchone() == (0,):
                     for statement in _SCHEMA.split(";"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         # Safe against a killed process; a power cut may take the last moments.
-        self._db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+
+    def _leave_wal(self) -> None:
+        """Let the file have a rollback journal: slower, and as safe.
+
+        Where there is no shared memory, SQLite switches WAL on all the same, and cannot use the file from then on
+        but with exclusive locking.
+        """
+        db = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None)
+        with contextlib.closing(db):
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("PRAGMA journal_mode = DELETE")
 
     def _plain(self, text: t.Any) -> dict[str, t.Any]:
         """Return the data that was written as JSON."""
@@ -653,15 +673,8 @@ class Outbox:
 
     @contextlib.contextmanager
     def _transaction(self) -> t.Iterator[None]:
-        with self._explained():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._explained(), _atomically(self._db):
+            yield
 
     @contextlib.contextmanager
     def _explained(self) -> t.Iterator[None]:
@@ -672,14 +685,37 @@ class Outbox:
             if _tells_damage(exc):
                 raise DamagedOutbox(f"{self.path} is damaged: {exc}") from exc
             raise OutboxError(f"cannot use {self.path}: {exc}") from exc
+        except UnicodeDecodeError as exc:
+            # SQLite has quoted the damage in its message.
+            raise DamagedOutbox(f"{self.path} is damaged: not a text") from exc
         except OSError as exc:
             raise OutboxError(f"cannot use {self.path}: {exc.strerror or exc}") from exc
+
+
+@contextlib.contextmanager
+def _atomically(db: sqlite3.Connection) -> t.Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _may_lack_shared_memory(exc: sqlite3.OperationalError) -> bool:
+    # What SQLite says depends on which step towards it fails: "unable to open", "readonly", "disk I/O error".
+    return not any(word in str(exc) for word in ("locked", "full"))
 
 
 def _tells_damage(exc: sqlite3.Error) -> bool:
     if isinstance(exc, sqlite3.OperationalError):
         # Most of these tell of the surroundings: no space, no rights, somebody else is just writing.
-        return str(exc).startswith(("no such ", "Could not decode ", "malformed "))
+        text = str(exc)
+        return text.startswith(("no such ", "Could not decode ", "malformed ")) or (
+            text.endswith(" already exists")
+        )
     # Its subclasses tell of mistakes in our own code, which are no reason to move a file aside.
     return type(exc) is sqlite3.DatabaseError
 
@@ -732,6 +768,10 @@ def _make_private(folder: str, path: str) -> None:
     """Make folder and file readable for their owner alone, also when they were there with wider rights."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
     _narrow(folder, 0o700)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        is_read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+        problem = errno.EROFS if is_read_only else errno.EACCES
+        raise OSError(problem, os.strerror(problem))
     # SQLite gives its side files the rights of the main file. A file that is there is not opened: closing it would
     # end the locks that this process has on it (https://www.sqlite.org/howtocorrupt.html).
     with contextlib.suppress(FileExistsError):

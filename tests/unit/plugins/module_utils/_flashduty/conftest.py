@@ -17,8 +17,13 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.conn
     PATHS,
     Connection,
 )
+from hypothesis import settings
 
 from tests.emulator.control import Emulator
+
+# Machines of CI are slow now and then.
+settings.register_profile("flashduty", deadline=None)
+settings.load_profile("flashduty")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,536 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What waits, what was refused, which alerts are open: order, claims, limits, and the ledger."""
+
+from __future__ import annotations
+
+import random
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+    ApiError,
+    ConnectionFailed,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
+    AlertEvent,
+    ChangeEvent,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    OpenAlert,
+    Outbox,
+    Waiting,
+    courier_name,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+WEB = "integration-1"
+DB = "integration-2"
+ME = courier_name()
+UNREACHABLE = ConnectionFailed("Cannot reach it.", hint="Look.")
+REFUSED = ApiError(
+    code="Unauthorized", api_message="no", http_status=401, request_id="r1"
+)
+
+
+class Time:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def outbox(tmp_path: Path, time: Time) -> t.Iterator[Outbox]:
+    with Outbox(str(tmp_path / "state"), now=time) as outbox:
+        yield outbox
+
+
+def alert(key: str, title: str = "t", status: str = "Critical") -> AlertEvent:
+    return AlertEvent.create(title_rule=title, event_status=status, alert_key=key)
+
+
+def change(key: str) -> ChangeEvent:
+    return ChangeEvent.create(change_key=key, change_status="Done", title="t")
+
+
+def opened(key: str, origin: str = "play", at: float = 1.0, **more: t.Any) -> OpenAlert:
+    return OpenAlert(key, origin, f"title of {key}", "Critical", at, **more)
+
+
+def claim(outbox: Outbox, integration: str = WEB, **more: t.Any) -> list[Waiting]:
+    options: dict[str, t.Any] = {"limit": 100, "lease": 60.0, **more}
+    return outbox.claim(integration, options.pop("courier", ME), **options)[0]
+
+
+def keys(events: t.Iterable[Waiting]) -> list[str]:
+    return [event.key for event in events]
+
+
+# -- order
+
+
+def test_of_each_key_only_the_first_event_is_on_its_way(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a", "1"), alert("b", "2"), alert("a", "3")])
+
+    first = claim(outbox)
+    assert keys(first) == ["a", "b"]
+    assert claim(outbox) == []
+
+    outbox.settle(delivered=first)
+    assert ['"3"' in event.payload for event in claim(outbox)] == [True]
+
+
+def test_an_event_that_has_failed_keeps_its_place_before_its_successors(
+    outbox: Outbox,
+) -> None:
+    outbox.add(WEB, [alert("a", "1"), alert("a", "2")])
+
+    outbox.settle(failed=[(event, UNREACHABLE) for event in claim(outbox)])
+
+    assert ['"1"' in event.payload for event in claim(outbox)] == [True]
+
+
+def test_an_event_that_has_failed_holds_up_no_other(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("bad"), alert("x"), alert("y")])
+    outbox.settle(failed=[(event, UNREACHABLE) for event in claim(outbox, limit=1)])
+
+    assert keys(claim(outbox)) == ["x", "y", "bad"]
+
+
+def test_an_event_that_was_refused_lets_its_successors_pass(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a", "1"), alert("a", "2")])
+
+    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+
+    assert ['"2"' in event.payload for event in claim(outbox)] == [True]
+
+
+def test_an_alert_and_a_change_of_one_key_have_nothing_to_do_with_each_other(
+    outbox: Outbox,
+) -> None:
+    outbox.add(WEB, [alert("same"), change("same")])
+
+    assert [event.kind for event in claim(outbox)] == ["alert", "change"]
+
+
+def test_integrations_have_nothing_to_do_with_each_other(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("same")])
+    outbox.add(DB, [alert("same")])
+
+    assert len(claim(outbox, WEB)) == 1
+    assert len(claim(outbox, DB)) == 1
+    assert outbox.standing([WEB]).waiting == 1
+    assert outbox.standing([WEB, DB]).waiting == 2
+    assert outbox.standing([]).waiting == 0
+
+
+def test_no_more_is_claimed_than_asked_for(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert(str(number)) for number in range(5)])
+
+    assert keys(claim(outbox, limit=2)) == ["0", "1"]
+    assert keys(claim(outbox, limit=2)) == ["2", "3"]
+    assert claim(outbox, limit=0) == []
+
+
+def test_one_key_can_be_claimed_alone(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a"), alert("b")])
+
+    assert keys(claim(outbox, key="b")) == ["b"]
+    assert outbox.is_waiting([WEB], kind="alert", key="b")
+    assert not outbox.is_waiting([WEB], kind="change", key="b")
+    assert not outbox.is_waiting([DB])
+    assert not outbox.is_waiting([])
+
+
+def deliver(outbox: Outbox, event: Waiting, delivered: dict[str, list[int]]) -> None:
+    delivered.setdefault(event.key, []).append(event.id)
+    outbox.settle(delivered=[event])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(seed=st.integers(0, 10**9))
+def test_whatever_happens_each_key_is_delivered_in_order(
+    tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    time = Time()
+    delivered: dict[str, list[int]] = {}
+    with Outbox(str(tmp_path / str(seed)), now=time) as outbox:
+        outbox.add(WEB, [alert(chance.choice("abc"), str(n)) for n in range(25)])
+        claims: list[Waiting] = []
+        while outbox.is_waiting([WEB]):
+            time.now += chance.choice([0.0, 1.0, 30.0])
+            claims += claim(outbox, limit=chance.randint(1, 4), lease=20.0)
+            chance.shuffle(claims)
+            event = claims.pop()
+            chance.choice(
+                [
+                    lambda event: outbox.settle(failed=[(event, UNREACHABLE)]),
+                    lambda event: outbox.settle(unsent=[event]),
+                    lambda event: deliver(outbox, event, delivered),
+                ]
+            )(event)
+
+    for ids in delivered.values():
+        # Told twice after a lease that has ended, but never out of order.
+        assert [i for n, i in enumerate(ids) if i not in ids[:n]] == sorted(set(ids))
+
+
+# -- claims
+
+
+def test_a_claim_ends_with_its_lease(outbox: Outbox, time: Time) -> None:
+    outbox.add(WEB, [alert("a")])
+    claim(outbox, lease=10.0)
+
+    time.now += 9.9
+    assert claim(outbox, courier="other") == []
+    time.now += 0.2
+    assert keys(claim(outbox, courier="other")) == ["a"]
+
+
+def test_a_clock_that_was_set_back_keeps_no_claim_alive(
+    outbox: Outbox, time: Time
+) -> None:
+    outbox.add(WEB, [alert("a")])
+    claim(outbox)
+
+    time.now -= 86400
+    assert keys(claim(outbox, courier="other")) == ["a"]
+
+
+def test_a_courier_can_give_back_what_it_has_claimed(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a"), alert("b")])
+    claim(outbox, limit=1)
+    claim(outbox, courier="other")
+
+    outbox.release(ME)
+
+    assert keys(claim(outbox)) == ["a"]
+
+
+def test_what_a_dead_process_has_claimed_is_given_back(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("dead"), alert("alive"), alert("elsewhere")])
+    # No process has this id: it is beyond the highest that Linux gives.
+    claim(outbox, courier=courier_name(2**22 + 1), limit=1)
+    claim(outbox, limit=1)
+    claim(outbox, courier="another-machine/pid:[1]:1", limit=1)
+
+    outbox.release_dead()
+
+    assert keys(claim(outbox)) == ["dead"]
+
+
+# -- how things stand
+
+
+def test_the_standing_tells_what_waits_and_why(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a"), alert("b"), alert("c")])
+    a, b, c = claim(outbox)
+    outbox.settle(delivered=[a], failed=[(b, UNREACHABLE)], refused=[(c, REFUSED)])
+
+    standing = outbox.standing([WEB])
+
+    assert standing.waiting == 1
+    assert standing.reason == UNREACHABLE.as_dict()
+    assert standing.refused == [REFUSED.as_dict()]
+
+
+def test_a_refused_event_is_reported_once(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")])
+    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+
+    outbox.mark_reported([DB])
+    assert len(outbox.standing([WEB]).refused) == 1
+    outbox.mark_reported([WEB])
+    assert outbox.standing([WEB]).refused == []
+    assert len(outbox.events(refused=True)) == 1
+
+
+def test_an_administrator_sees_all_of_it(outbox: Outbox, time: Time) -> None:
+    event = alert("a", "磁盘满")
+    outbox.add(WEB, [event, alert("b")], run_id="run-1")
+    outbox.settle(failed=[(event, UNREACHABLE) for event in claim(outbox, limit=1)])
+
+    assert outbox.counts() == {"waiting": 2, "refused": 0, "open_alerts": 0}
+    assert len(outbox.events(refused=False)) == 2
+    assert outbox.events(refused=False, limit=1) == [
+        {
+            "id": 1,
+            "integration": WEB,
+            "kind": "alert",
+            "key": "a",
+            "event": event.payload(),
+            "run_id": "run-1",
+            "added_at": time.now,
+            "attempts": 1,
+            "error": UNREACHABLE.as_dict(),
+            "refused_at": None,
+        }
+    ]
+
+
+# -- the ledger of open alerts
+
+
+def test_an_alert_is_open_from_the_moment_it_is_queued(outbox: Outbox) -> None:
+    remembered = opened("a", details={"task": "x", "hosts": ["h1"]})
+    outbox.add(WEB, [alert("a")], opened=remembered)
+
+    assert outbox.open_alerts() == [remembered]
+    assert outbox.open_alerts(WEB, "play") == [remembered]
+    assert outbox.open_alerts(DB) == []
+    assert outbox.open_alerts(WEB, "other") == []
+
+
+def test_an_alert_that_is_raised_again_opened_when_it_opened(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")], opened=opened("a", at=1.0))
+    outbox.settle(delivered=claim(outbox))
+    outbox.add(WEB, [alert("a")], opened=opened("a", at=9.0, details={"n": 2}))
+
+    assert outbox.open_alerts() == [opened("a", at=1.0, details={"n": 2})]
+
+
+def test_details_can_be_brought_up_to_date(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")], opened=opened("a"))
+
+    outbox.add(WEB, [], updated=[opened("a", details={"n": 2}), opened("unknown")])
+
+    assert outbox.open_alerts() == [opened("a", details={"n": 2})]
+
+
+def test_a_recovery_closes_the_alert_in_the_same_moment(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")], opened=opened("a"))
+    outbox.add(DB, [alert("a")], opened=opened("a"))
+
+    outbox.add(WEB, [alert("a", status="Ok")], closed=["a"])
+
+    assert outbox.open_alerts(WEB) == []
+    assert len(outbox.open_alerts(DB)) == 1
+
+
+def test_an_alert_that_the_service_never_heard_of_is_not_open(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")], opened=opened("a"))
+
+    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+
+    assert outbox.open_alerts() == []
+
+
+def test_an_alert_of_which_the_service_heard_stays_open(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")], opened=opened("a"))
+    outbox.settle(delivered=claim(outbox))
+    outbox.add(WEB, [alert("a")], opened=opened("a"))
+
+    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+
+    assert len(outbox.open_alerts()) == 1
+
+
+def test_a_refused_alert_is_open_again_once_it_is_tried_again(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")], opened=opened("a"))
+    outbox.add(WEB, [change("c")])
+    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+
+    assert outbox.retry_refused("alert", DB) == 1
+
+    assert keys(claim(outbox, DB)) == ["a"]
+    assert outbox.open_alerts(DB) == [opened("a")]
+    assert outbox.open_alerts(WEB) == []
+    assert [row["key"] for row in outbox.events(refused=True)] == ["c"]
+    assert outbox.retry_refused("change", WEB) == 1
+
+
+def test_what_is_known_of_an_alert_is_not_lost_to_an_older_refusal(
+    outbox: Outbox,
+) -> None:
+    outbox.add(WEB, [alert("a")], opened=opened("a", at=1.0))
+    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+    outbox.add(DB, [alert("a")], opened=opened("a", at=2.0))
+    outbox.settle(delivered=claim(outbox, DB))
+
+    outbox.retry_refused("alert", DB)
+
+    assert outbox.open_alerts() == [opened("a", at=2.0)]
+
+
+def test_discarding_what_was_refused_forgets_its_alert(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")], opened=opened("a"))
+    outbox.add(WEB, [change("c")])
+    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+
+    assert outbox.discard_refused("change") == 1
+    assert outbox.discard_refused() == 1
+    assert outbox.retry_refused("alert", WEB) == 0
+    assert outbox.counts() == {"waiting": 0, "refused": 0, "open_alerts": 0}
+
+
+def test_what_cannot_be_remembered_is_not_queued_either(outbox: Outbox) -> None:
+    with pytest.raises(TypeError):
+        outbox.add(WEB, [alert("a")], opened=opened("a", details={"x": object()}))
+
+    assert outbox.counts() == {"waiting": 0, "refused": 0, "open_alerts": 0}
+    outbox.add(WEB, [alert("a")])
+    assert outbox.is_waiting([WEB])
+
+
+# -- bounds
+
+
+def test_what_is_too_old_is_dropped_with_its_alert(outbox: Outbox, time: Time) -> None:
+    outbox.add(WEB, [alert("old")], opened=opened("old"))
+    outbox.add(WEB, [alert("known")], opened=opened("known"))
+    outbox.settle(delivered=claim(outbox)[1:])
+    outbox.add(WEB, [alert("known")], opened=opened("known"))
+    time.now += 8 * 86400
+    outbox.add(WEB, [alert("new")], opened=opened("new"))
+
+    assert outbox.prune() == 2
+
+    assert [row["key"] for row in outbox.events(refused=False)] == ["new"]
+    assert [kept.alert_key for kept in outbox.open_alerts()] == ["known", "new"]
+
+
+def test_what_is_too_much_is_dropped_the_oldest_first(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert(str(number)) for number in range(6)])
+    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox, limit=3)])
+    outbox.add(WEB, [alert(str(number)) for number in range(6, 8)])
+
+    assert outbox.prune(most_waiting=3, most_refused=1) == 2
+
+    assert [row["key"] for row in outbox.events(refused=False)] == ["5", "6", "7"]
+    assert [row["key"] for row in outbox.events(refused=True)] == ["2"]
+
+
+def test_nothing_is_dropped_without_need(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")])
+
+    assert outbox.prune() == 0
+    assert outbox.is_waiting([WEB])
+
+
+# -- the rate limit
+
+
+def test_a_tenth_of_the_limit_goes_out_in_one_second(
+    outbox: Outbox, time: Time
+) -> None:
+    outbox.add(WEB, [alert(str(number)) for number in range(50)])
+
+    first, pause = outbox.claim(WEB, ME, limit=50, lease=60, rate_limit=40)
+    assert (len(first), pause) == (4, 0)
+    more, pause = outbox.claim(WEB, ME, limit=50, lease=60, rate_limit=40)
+    assert more == [] and 0 < pause <= 0.1, "they are under way"
+
+    outbox.settle(delivered=first)
+    more, pause = outbox.claim(WEB, ME, limit=50, lease=60, rate_limit=40)
+    assert more == [] and 0.9 <= pause <= 1.1
+
+    time.now += pause + 0.001
+    more, _pause = outbox.claim(WEB, ME, limit=50, lease=60, rate_limit=40)
+    assert len(more) == 4
+
+
+def test_the_limit_of_a_minute_counts_too(outbox: Outbox, time: Time) -> None:
+    outbox.add(WEB, [alert(str(number)) for number in range(50)])
+    sent = 0
+    while sent < 20:
+        events, _pause = outbox.claim(WEB, ME, limit=50, lease=60, rate_limit=20)
+        outbox.settle(delivered=events)
+        sent += len(events)
+        time.now += 1.2
+
+    events, pause = outbox.claim(WEB, ME, limit=50, lease=60, rate_limit=20)
+
+    assert events == []
+    assert 40 < pause < 60
+
+
+def test_a_limit_does_not_hold_up_another_integration(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")])
+    outbox.add(DB, [alert("a")])
+    for integration in (WEB, DB):
+        events, _pause = outbox.claim(integration, ME, limit=9, lease=60, rate_limit=1)
+        assert len(events) == 1
+
+
+def test_what_was_not_sent_does_not_count(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a"), alert("b")])
+    first, _pause = outbox.claim(WEB, ME, limit=9, lease=60, rate_limit=10)
+
+    outbox.settle(unsent=first)
+
+    assert outbox.claim(WEB, ME, limit=9, lease=60, rate_limit=10)[0]
+
+
+def test_what_a_dead_courier_may_have_sent_counts(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a"), alert("b")])
+    dead = courier_name(2**22 + 1)
+    outbox.claim(WEB, dead, limit=9, lease=60, rate_limit=10)
+
+    outbox.release_dead()
+
+    assert outbox.claim(WEB, ME, limit=9, lease=60, rate_limit=10)[0] == []
+
+
+def test_a_clock_that_was_set_back_stops_nothing(outbox: Outbox, time: Time) -> None:
+    outbox.add(WEB, [alert(str(number)) for number in range(5)])
+    outbox.settle(delivered=outbox.claim(WEB, ME, limit=9, lease=60, rate_limit=10)[0])
+
+    time.now -= 3600
+
+    assert outbox.claim(WEB, ME, limit=9, lease=60, rate_limit=10)[0]
+
+
+def in_any_window(moments: list[float], seconds: float) -> int:
+    """Return the largest number of moments that lie within some seconds."""
+    moments = sorted(moments)
+    return max(
+        sum(start <= moment < start + seconds for moment in moments)
+        for start in moments
+    )
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=25,
+)
+@given(seed=st.integers(0, 10**9), rate_limit=st.integers(1, 60))
+def test_the_service_never_sees_more_than_the_limit(
+    tmp_path: Path, seed: int, rate_limit: int
+) -> None:
+    chance = random.Random(seed)
+    time = Time()
+    arrivals: list[float] = []
+    with Outbox(str(tmp_path / f"{seed}-{rate_limit}"), now=time) as outbox:
+        outbox.add(WEB, [alert(str(number)) for number in range(120)])
+        under_way: list[tuple[float, Waiting]] = []
+        for _step in range(150):
+            events, pause = outbox.claim(
+                WEB, ME, limit=chance.randint(1, 30), lease=3600, rate_limit=rate_limit
+            )
+            under_way += [(time.now, event) for event in events]
+            time.now += chance.choice([pause + 0.001, 0.05, 0.9])
+            chance.shuffle(under_way)
+            for _number in range(chance.randint(0, len(under_way))):
+                begun, event = under_way.pop()
+                # When it arrived in between nobody knows.
+                arrivals.append(chance.choice([begun, time.now]))
+                outbox.settle(delivered=[event])
+
+    assert arrivals
+    assert in_any_window(arrivals, 1.0) <= max(1, rate_limit // 10)
+    assert in_any_window(arrivals, 60.0) <= rate_limit
