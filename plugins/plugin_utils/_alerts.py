@@ -94,8 +94,11 @@ class Subject:
 class Cause:
     """Why an alert is open: what has to work again before it closes.
 
-    :param within: the dynamic includes that the task is in.
+    :param status: ``unreachable`` when an answer of the host is enough.
     :param path: the file of the task on this controller.
+    :param within: the outermost of the dynamic includes that the task is in.
+    :param instead_of: for a task in a rescue section: the task whose failure led there, and its line. When that one
+        works, the rescue is not needed.
     """
 
     host: str
@@ -103,20 +106,37 @@ class Cause:
     task: TaskIdentity
     line: int
     path: str
-    within: tuple[TaskIdentity, ...] = ()
+    within: TaskIdentity | None = None
+    instead_of: tuple[TaskIdentity, int] | None = None
 
     @classmethod
-    def of(cls, outcome: TaskOutcome) -> Cause:
+    def of(
+        cls,
+        outcome: TaskOutcome,
+        instead_of: tuple[TaskIdentity, int] | None = None,
+    ) -> Cause:
         """Return what an outcome makes an alert wait for."""
         task = outcome.task
+        by_itself = outcome.delegated_to in (None, outcome.host)
         return cls(
             outcome.host,
-            outcome.status,
+            # When another machine did not answer, it is the task that has to work again.
+            outcome.status if by_itself else "failed",
             task.identity,
             task.line,
             task.source,
-            task.within,
+            task.within[-1] if task.within else None,
+            instead_of,
         )
+
+    @property
+    def tasks(self) -> list[TaskIdentity]:
+        """All tasks that it matters for."""
+        return [
+            self.task,
+            *([self.within] if self.within else []),
+            *([self.instead_of[0]] if self.instead_of else []),
+        ]
 
     def as_data(self) -> list[t.Any]:
         """Return plain data for the ledger of open alerts."""
@@ -126,20 +146,22 @@ class Cause:
             list(self.task),
             self.line,
             self.path,
-            [list(task) for task in self.within],
+            list(self.within) if self.within else None,
+            [list(self.instead_of[0]), self.instead_of[1]] if self.instead_of else None,
         ]
 
     @classmethod
     def from_data(cls, data: t.Sequence[t.Any]) -> Cause:
         """Return what :meth:`as_data` was made of."""
-        host, status, task, line, path, within = data
+        host, status, task, line, path, within, instead_of = data
         return cls(
             host,
             status,
             TaskIdentity(*task),
             line,
             path,
-            tuple(TaskIdentity(*one) for one in within),
+            TaskIdentity(*within) if within else None,
+            (TaskIdentity(*instead_of[0]), instead_of[1]) if instead_of else None,
         )
 
 

@@ -36,13 +36,14 @@ def recovered(
     *,
     raised: t.Container[str],
     limited: bool,
-    is_still_written: t.Callable[[Cause], bool],
+    lines_in_file: t.Callable[[Cause], frozenset[int] | None],
 ) -> tuple[list[OpenAlert], list[OpenAlert]]:
     """Return the alerts that a run has closed, and those of which it has mended a part.
 
     :param raised: keys of the alerts that this very run has raised.
     :param limited: whether the run was for some hosts only.
-    :param is_still_written: tells whether the task of a cause still stands in its file.
+    :param lines_in_file: returns the lines at which the task of a cause stands in its file, or None when that is not to
+        be found out. Asked only for tasks in dynamic includes.
     """
     closed, mended = [], []
     for alert in alerts:
@@ -65,7 +66,7 @@ def recovered(
             cause
             for cause in causes
             if not _works_again(
-                cause, facts, alone=scope == "task", is_still_written=is_still_written
+                cause, facts, alone=scope == "task", lines_in_file=lines_in_file
             )
         ]
         failed_again = alert.alert_key in raised or (
@@ -84,36 +85,49 @@ def _works_again(
     facts: RunFacts,
     *,
     alone: bool,
-    is_still_written: t.Callable[[Cause], bool],
+    lines_in_file: t.Callable[[Cause], frozenset[int] | None],
 ) -> bool:
     """Say whether one cause is gone.
 
     :param alone: only the task itself can show it, not that the host passed the whole run.
     """
-    at = (cause.host, cause.task)
-    if (*at, cause.line) in facts.worked:
+    if (cause.host, cause.task, cause.line) in facts.worked:
         return True
     if cause.status == "unreachable" and not alone and cause.host in facts.answered:
         return True
-    if cause.host not in facts.passed:
-        return False
-    if any((*at, line) in facts.worked for line in _lines(at, facts)):
-        # The file was edited, and the task stands at another line now.
+    # The file may have been edited since. Of several tasks with one name it may be any, so all of them count.
+    lines = _lines_now(cause, facts, lines_in_file)
+    if cause.line in lines:
+        lines = frozenset([cause.line])
+    if lines and all((cause.host, cause.task, line) in facts.worked for line in lines):
         return True
-    if (
-        alone
-        or at in facts.skipped
-        or any((cause.host, task) in facts.skipped for task in cause.within)
-    ):
+    if alone or cause.host not in facts.passed:
         return False
-    # A task that is gone from the playbook cannot succeed any more; then it counts that the host passed. One that is
-    # still there was not reached: a handler that nobody notified, the rest of a block that was rescued.
-    return (
-        cause.status == "unreachable"
-        or at in facts.tried
-        or not is_still_written(cause)
+    if cause.instead_of and (cause.host, *cause.instead_of) in facts.worked:
+        return True
+    # A task that is gone from the playbook cannot work any more; then it counts that the host passed. One that is still
+    # there, but did nothing, was not reached: skipped, a handler that nobody notified, what follows in a block that was
+    # rescued.
+    return all(
+        (cause.host, cause.task, line) in facts.worked | facts.handled for line in lines
     )
 
 
-def _lines(at: tuple[str, t.Any], facts: RunFacts) -> set[int]:
-    return {line for host, task, line in facts.worked if (host, task) == at}
+def _lines_now(
+    cause: Cause,
+    facts: RunFacts,
+    lines_in_file: t.Callable[[Cause], frozenset[int] | None],
+) -> frozenset[int]:
+    """Return the lines at which the task of a cause stands now; none when it is gone."""
+    written = {task for task, _line in facts.written}
+    if cause.within is None:
+        return frozenset(line for task, line in facts.written if task == cause.task)
+    if cause.within not in written:
+        return frozenset()
+    lines = lines_in_file(cause)
+    if lines is not None:
+        return lines
+    # Wherever it was seen; or where it was, and so it was not reached.
+    return frozenset(
+        line for _host, task, line in facts.worked | facts.handled if task == cause.task
+    ) or frozenset([cause.line])

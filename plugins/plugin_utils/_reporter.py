@@ -110,6 +110,8 @@ class RunReporter:
         self._recorder.play_started(
             play._uuid, all_hosts=map(str, all_hosts), batch=map(str, batch)
         )
+        if self._recorder.watches:
+            self._look_for_watched_tasks(play)
 
     def no_hosts_remaining(self) -> None:
         """ansible-core ends the play, because too many hosts have failed."""
@@ -133,6 +135,15 @@ class RunReporter:
         """A handler will run for a host."""
         self._rescues.handler_notified(host)
 
+    def _look_for_watched_tasks(self, play: Play) -> None:
+        """Find out where the tasks stand now that open alerts wait for: this run may not come to them."""
+        from ._written_tasks import tasks_of
+
+        for task in tasks_of(play):
+            reference = _results.reference(task)
+            if self._recorder.watches_task(reference.identity):
+                self._recorder.written(reference.identity, reference.line)
+
     # -- results
 
     def ok(self, result: TaskResult) -> None:
@@ -153,10 +164,6 @@ class RunReporter:
         self._forget_lost_role(host)
         if task._uuid == self._ending_task:
             self._recorder.play_not_cut_short()
-        if self._recorder.watches:
-            identity = _results.reference(task).identity
-            if self._recorder.watches_task(identity):
-                self._recorder.skipped(host, identity)
 
     def failed(self, result: TaskResult, ignore_errors: bool | None) -> None:
         """A task has failed on a host."""
@@ -197,7 +204,7 @@ class RunReporter:
     def _take(
         self, outcome: _results.TaskOutcome, task: Task, host: Host | None, handled: str
     ) -> None:
-        self._recorder.failed(outcome, given_up=not handled)
+        self._recorder.failed(outcome, handled=handled)
         wanted = {
             "": True,
             "ignored": self._settings.report_ignored,
@@ -209,9 +216,18 @@ class RunReporter:
             and self._play is not None
             and self._integration is not None
         ):
-            variables = Variables(self._play, host=host, task=task, warn=self._warn)
+            from ._written_tasks import is_in_rescue
+
             self._alerts.failed(
-                outcome, variables, integration=self._integration, handled=handled
+                outcome,
+                Variables(self._play, host=host, task=task, warn=self._warn),
+                integration=self._integration,
+                handled=handled,
+                instead_of=(
+                    self._recorder.latest_rescued(outcome.host)
+                    if is_in_rescue(task)
+                    else None
+                ),
             )
 
     # -- ends

@@ -20,6 +20,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
 from ._alerts import Alerts, Cause, HostFacts, Subject
 from ._recovery import causes_of, recovered
 from ._secrets import secret_values
+from ._written_tasks import lines_in_file
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
@@ -99,7 +100,7 @@ class RunAlerts:
         causes = [cause for alert in alerts for cause in causes_of(alert)]
         return (
             {cause.host for cause in causes},
-            {task for cause in causes for task in (cause.task, *cause.within)},
+            {task for cause in causes for task in cause.tasks},
         )
 
     # -- failures
@@ -111,11 +112,13 @@ class RunAlerts:
         *,
         integration: str,
         handled: str,
+        instead_of: tuple[TaskIdentity, int] | None,
     ) -> None:
         """Raise the alert for an outcome, or remember one more reason for one that is raised already.
 
         :param variables: those of the host and the task.
         :param handled: ``ignored`` or ``rescued``, for what did not end the play for the host.
+        :param instead_of: see ``Cause``.
         """
         if not variables.enabled:
             return
@@ -129,10 +132,10 @@ class RunAlerts:
             subject = self._alerts.storm_subject(outcome, status)
         key = self._alerts.key(subject)
         if key in self._raised:
-            self._add_reason(self._raised[key], outcome)
+            self._add_reason(self._raised[key], outcome, instead_of)
         else:
             self._raised[key] = raised = _Raised(subject, outcome, facts, handled)
-            self._raise(key, raised, integration)
+            self._raise(key, raised, integration, instead_of)
 
     def _is_storm(self, outcome: TaskOutcome, status: str, key: str) -> bool:
         """Say whether so many hosts have failed at this task that no further one gets an alert of its own."""
@@ -143,7 +146,13 @@ class RunAlerts:
         hosts.add(outcome.host)
         return len(hosts) > threshold
 
-    def _raise(self, key: str, raised: _Raised, integration: str) -> None:
+    def _raise(
+        self,
+        key: str,
+        raised: _Raised,
+        integration: str,
+        instead_of: tuple[TaskIdentity, int] | None,
+    ) -> None:
         event, labels = self._event_of(raised)
         before = self._open.get(integration, {}).get(key)
         # What it was open for before, it still waits for.
@@ -155,13 +164,20 @@ class RunAlerts:
         }
         raised.integration = integration
         raised.opened = self._opened(event, details)
-        _note_cause(raised.opened, raised.outcome)
+        _note_cause(raised.opened, Cause.of(raised.outcome, instead_of))
         self._send(integration, [event], opened=raised.opened)
 
-    def _add_reason(self, raised: _Raised, outcome: TaskOutcome) -> None:
+    def _add_reason(
+        self,
+        raised: _Raised,
+        outcome: TaskOutcome,
+        instead_of: tuple[TaskIdentity, int] | None,
+    ) -> None:
         if outcome.host not in raised.hosts:
             raised.hosts.append(outcome.host)
-        if raised.opened is not None and _note_cause(raised.opened, outcome):
+        if raised.opened is not None and _note_cause(
+            raised.opened, Cause.of(outcome, instead_of)
+        ):
             causes = len(raised.opened.details["causes"])
             if (
                 raised.subject.scope != "storm"
@@ -235,7 +251,7 @@ class RunAlerts:
                 facts,
                 raised=self._raised,
                 limited=self._run.limited,
-                is_still_written=_is_still_written,
+                lines_in_file=self._lines_in_file,
             )
             if closed or mended:
                 self.recovered += len(closed)
@@ -300,6 +316,9 @@ class RunAlerts:
 
     # -- inside
 
+    def _lines_in_file(self, cause: Cause) -> frozenset[int] | None:
+        return lines_in_file(cause.path, cause.task, project=self._run.project)
+
     def _opened(self, event: AlertEvent, details: dict[str, t.Any]) -> OpenAlert:
         return OpenAlert(
             alert_key=event.alert_key,
@@ -329,16 +348,15 @@ class RunAlerts:
             self._delivery.add(integration, events, run_id=self._run.run_id, **memory)
 
 
-def _note_cause(alert: OpenAlert, outcome: TaskOutcome) -> bool:
-    """Add the outcome to what an alert waits for, and return whether that was new."""
+def _note_cause(alert: OpenAlert, cause: Cause) -> bool:
+    """Add to what an alert waits for, and return whether that was new."""
     if alert.details["scope"] == "playbook":
         # It closes by a run without any failure, whatever the reasons were.
         return False
-    cause = Cause.of(outcome).as_data()
     causes = alert.details["causes"]
-    if cause in causes:
+    if cause.as_data() in causes:
         return False
-    causes.append(cause)
+    causes.append(cause.as_data())
     return True
 
 
@@ -350,12 +368,3 @@ def _lasting(labels: t.Mapping[str, str]) -> dict[str, str]:
         if name not in ("run_id", "job_id", "job_url")
         and not name.startswith(("layer_", "hosts"))
     }
-
-
-def _is_still_written(cause: Cause) -> bool:
-    """Say whether the task of a cause still stands in its file, as far as can be seen from here."""
-    try:
-        with open(cause.path, encoding="utf-8") as file:
-            return cause.task.name in file.read()
-    except (OSError, UnicodeDecodeError):
-        return False

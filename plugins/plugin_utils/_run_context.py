@@ -12,6 +12,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import socket
 import typing as t
 import uuid
@@ -20,6 +21,9 @@ from dataclasses import dataclass, field
 # The names that Ansible gives to the machine it runs on.
 LOCALHOST = ("localhost", "127.0.0.1", "::1")
 AD_HOC = "__adhoc_playbook__"
+_IN_COLLECTION = re.compile(
+    r".*/ansible_collections/([^/]+)/([^/]+)/playbooks/(.+?)(?:\.[^./]*)?", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class RunContext:
     :param playbook: the playbook's name for people.
     :param playbook_id: what identifies it on every control node.
     :param namespace: keeps apart installations that use the same names.
+    :param project: the folder of the playbook: its Git directory, or else the one it is in.
     :param controller: the name of this machine.
     :param local_name: what stands for localhost in alerts: in AWX the job template, else the controller.
     :param check: a run with ``--check``.
@@ -40,6 +45,7 @@ class RunContext:
     playbook: str
     playbook_id: str
     namespace: str
+    project: str
     controller: str
     local_name: str
     check: bool
@@ -88,6 +94,7 @@ def describe_run(
     ):
         if text:
             system[name] = text
+    path = os.path.abspath(playbook_path)
     if ad_hoc_action:
         name = f"ad-hoc {ad_hoc_action}"
         identity = f"ad-hoc:{ad_hoc_action}"
@@ -99,6 +106,7 @@ def describe_run(
         playbook=name,
         playbook_id=playbook_id or identity,
         namespace=namespace,
+        project=_git_folder(path) or os.path.dirname(path),
         controller=controller,
         local_name=system.get("job_template") or controller,
         check=bool(cli.get("check")),
@@ -125,26 +133,29 @@ def identify_playbook(path: str) -> str:
     known by its full name. What is in none of these has its whole path.
     """
     path = os.path.abspath(path)
-    parts = path.split(os.sep)
-    if "ansible_collections" in parts and "playbooks" in parts:
-        start = parts.index("ansible_collections") + 1
-        inside = parts.index("playbooks", start) + 1
-        name = os.path.splitext("/".join(parts[inside:]))[0]
-        if inside - start == 3:
-            return ".".join([*parts[start : start + 2], name.replace("/", ".")])
+    in_collection = _IN_COLLECTION.fullmatch(path)
+    if in_collection:
+        return ".".join(in_collection.groups()).replace("/", ".")
+    folder = _git_folder(path) or os.getcwd()
+    # The working directory has no symbolic links in it, the path may.
+    for relative in (
+        os.path.relpath(path, folder),
+        os.path.relpath(os.path.realpath(path), os.path.realpath(folder)),
+    ):
+        if not relative.startswith(os.pardir + os.sep):
+            return relative.replace(os.sep, "/")
+    return path
+
+
+def _git_folder(path: str) -> str | None:
+    """Return the innermost folder around a file that is a Git checkout."""
     folder = os.path.dirname(path)
     while not os.path.exists(os.path.join(folder, ".git")):
         parent = os.path.dirname(folder)
         if parent == folder:
-            folder = os.getcwd()
-            break
+            return None
         folder = parent
-    relative = os.path.relpath(path, folder)
-    return (
-        path
-        if relative.startswith(os.pardir + os.sep)
-        else relative.replace(os.sep, "/")
-    )
+    return folder
 
 
 def _surrounding_system(

@@ -28,8 +28,8 @@ class RunFacts:
     :param passed: the hosts that passed all plays they are in, to their ends.
     :param answered: of the watched hosts, those that gave an answer.
     :param worked: where a watched task succeeded: host, task and line.
-    :param skipped: where a watched task, or an include that it is in, was skipped: host and task.
-    :param tried: where a watched task was started, whatever came of it: host and task.
+    :param handled: where a watched task failed, and was ignored or rescued: host, task and line.
+    :param written: where the plays of this run hold a watched task, whether they have reached it or not: task and line.
     """
 
     complete: bool
@@ -37,8 +37,8 @@ class RunFacts:
     passed: frozenset[str]
     answered: frozenset[str]
     worked: frozenset[tuple[str, TaskIdentity, int]]
-    skipped: frozenset[tuple[str, TaskIdentity]]
-    tried: frozenset[tuple[str, TaskIdentity]]
+    handled: frozenset[tuple[str, TaskIdentity, int]]
+    written: frozenset[tuple[TaskIdentity, int]]
 
 
 @dataclass
@@ -67,14 +67,15 @@ class RunRecorder:
         self._play: _Play | None = None
         self._reports = 0
         self._latest_report: dict[str, int] = {}
-        self._failures: dict[str, list[TaskOutcome]] = {}
+        self._given_up: set[str] = set()
         self._not_passed: set[str] = set()
         self._watched_tasks: set[TaskIdentity] = set()
         self._watched_hosts: set[str] = set()
         self._answered: set[str] = set()
         self._worked: set[tuple[str, TaskIdentity, int]] = set()
-        self._skipped: set[tuple[str, TaskIdentity]] = set()
-        self._tried: set[tuple[str, TaskIdentity]] = set()
+        self._handled: set[tuple[str, TaskIdentity, int]] = set()
+        self._written: set[tuple[TaskIdentity, int]] = set()
+        self._rescued: dict[str, tuple[TaskIdentity, int]] = {}
 
     # -- what is asked while the run goes on
 
@@ -139,25 +140,32 @@ class RunRecorder:
 
     def succeeded(self, host: str, task: TaskIdentity, line: int) -> None:
         """A watched task has succeeded on a host."""
-        self._tried.add((host, task))
         self._worked.add((host, task, line))
 
     def answered(self, host: str) -> None:
         """A watched host has given an answer."""
         self._answered.add(host)
 
-    def skipped(self, host: str, task: TaskIdentity) -> None:
-        """A watched task was skipped on a host."""
-        self._skipped.add((host, task))
+    def written(self, task: TaskIdentity, line: int) -> None:
+        """A watched task stands in the current play."""
+        self._written.add((task, line))
 
-    def failed(self, outcome: TaskOutcome, *, given_up: bool) -> None:
+    def failed(self, outcome: TaskOutcome, *, handled: str) -> None:
         """A task has failed on a host, or the host is unreachable.
 
-        :param given_up: neither ignored nor rescued: ansible-core gives up on the host there.
+        :param handled: ``ignored`` or ``rescued``; empty when ansible-core gives up on the host there.
         """
-        self._tried.add((outcome.host, outcome.task.identity))
-        if given_up:
-            self._failures.setdefault(outcome.host, []).append(outcome)
+        task, line = outcome.task.identity, outcome.task.line
+        if not handled:
+            self._given_up.add(outcome.host)
+        elif self.watches_task(task):
+            self._handled.add((outcome.host, task, line))
+        if handled == "rescued":
+            self._rescued[outcome.host] = (task, line)
+
+    def latest_rescued(self, host: str) -> tuple[TaskIdentity, int] | None:
+        """Return the task whose failure on a host was rescued last, and its line."""
+        return self._rescued.get(host)
 
     def finish(self, stopped: frozenset[str]) -> RunFacts:
         """The run has come to its recap.
@@ -179,16 +187,16 @@ class RunRecorder:
                 for host in ran
                 if host in self._latest_report
                 and host not in self._not_passed
-                and host not in self._failures
+                and host not in self._given_up
             }
         return RunFacts(
             complete=complete,
-            given_up=frozenset(self._failures),
+            given_up=frozenset(self._given_up),
             passed=frozenset(passed),
             answered=frozenset(self._answered),
             worked=frozenset(self._worked),
-            skipped=frozenset(self._skipped),
-            tried=frozenset(self._tried),
+            handled=frozenset(self._handled),
+            written=frozenset(self._written),
         )
 
     def _end_play(self, stopped: frozenset[str]) -> None:
