@@ -1,0 +1,723 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The courier as a process of its own, told what to do by its standard input, against a real server."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty import (
+    courier as module,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
+    Connection,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
+    AlertEvent,
+    ChangeEvent,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    OpenAlert,
+    Outbox,
+    courier_name,
+    move_aside,
+)
+
+from tests.emulator.control import Emulator
+
+from .conftest import connection_to
+
+CORE = Path(module.__file__).parents[1]
+
+
+def alert(key: str, title: str = "t", status: str = "Critical") -> AlertEvent:
+    return AlertEvent.create(
+        title_rule=title, event_status=status, alert_key=key, description="d" * 300
+    )
+
+
+class Courier:
+    """A courier process, and the run that talks to it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *connections: Connection,
+        max_in_flight: int = 8,
+        rate_limit: int = 0,
+        on_kill: dict[str, t.Any] | None = None,
+        run_pid: int | None = None,
+    ) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "_flashduty.courier"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=CORE,
+            start_new_session=True,
+            text=True,
+        )
+        self.tell(
+            start={
+                "folder": str(folder),
+                "run_pid": os.getpid() if run_pid is None else run_pid,
+                "max_in_flight": max_in_flight,
+                "rate_limit": rate_limit,
+                "on_kill": on_kill,
+            }
+        )
+        for connection in connections:
+            self.tell(connection=dataclasses.asdict(connection))
+
+    def tell(self, **message: t.Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(message) + "\n")
+        self.process.stdin.flush()
+
+    def farewell(self, seconds: float, *, patience: float = 30.0) -> float:
+        """Say that the run has ended well; return the seconds until the courier has ended."""
+        started = time.monotonic()
+        self.tell(farewell=seconds)
+        assert self.process.wait(patience) == 0
+        return time.monotonic() - started
+
+    def vanish(self) -> None:
+        """End like a run that was killed."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def close(self) -> str:
+        """End it whatever it does; return what it has complained of."""
+        self.process.kill()
+        with contextlib.suppress(ValueError, OSError):
+            return self.process.communicate()[1]
+        return ""
+
+
+@pytest.fixture
+def start(tmp_path: Path, flashduty: Emulator) -> t.Iterator[t.Callable[..., Courier]]:
+    """Start a courier for the outbox in the test's folder."""
+    started: list[Courier] = []
+
+    def start(*connections: Connection, **options: t.Any) -> Courier:
+        courier = Courier(
+            tmp_path, *(connections or [connection_to(flashduty)]), **options
+        )
+        started.append(courier)
+        return courier
+
+    yield start
+    flashduty.behave()
+    for courier in started:
+        courier.close()
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> t.Iterator[Outbox]:
+    with Outbox(str(tmp_path)) as outbox:
+        yield outbox
+
+
+def add(outbox: Outbox, connection: Connection, *events: t.Any, **more: t.Any) -> None:
+    outbox.add(connection.fingerprint, events, **more)
+
+
+def wait_until(condition: t.Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+def delivered(flashduty: Emulator) -> list[str]:
+    return [event["alert_key"] for event in flashduty.events()]
+
+
+# -- delivering
+
+
+def test_what_waits_is_delivered_until_the_farewell(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    events = [alert(str(number)) for number in range(40)]
+    add(outbox, connection, *events)
+
+    start().farewell(20)
+
+    assert sorted(delivered(flashduty)) == sorted(event.key for event in events)
+    assert outbox.counts()["waiting"] == 0
+    assert flashduty.events()[0]["event_time"] == events[0].event_time
+
+
+def test_what_comes_later_is_delivered_at_once(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    courier = start()
+    wait_until(lambda: courier.process.poll() is None)
+    time.sleep(0.5)
+    add(outbox, connection, alert("late"))
+    courier.tell(look=True)
+
+    wait_until(lambda: delivered(flashduty) == ["late"])
+    assert courier.process.poll() is None
+    assert courier.farewell(10) < 3
+
+
+def test_an_empty_outbox_keeps_nobody_waiting(start: t.Callable[..., Courier]) -> None:
+    assert start().farewell(20) < 3
+
+
+def test_each_key_keeps_its_order(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave(
+        {"kind": "latency", "seconds": 0.05, "times": 12},
+        {"kind": "reset", "times": 2},
+    )
+    for number in range(60):
+        add(outbox, connection, alert(f"key{number % 5}", f"{number:03}"))
+
+    start().farewell(30)
+
+    titles = defaultdict(list)
+    for event in flashduty.events():
+        titles[event["alert_key"]].append(event["title_rule"])
+    assert sum(map(len, titles.values())) == 60
+    assert all(order == sorted(order) for order in titles.values())
+
+
+def test_several_requests_are_on_their_way_at_a_time_and_no_more(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave({"kind": "latency", "seconds": 0.1, "times": 0})
+    add(outbox, connection, *(alert(str(number)) for number in range(20)))
+
+    start(max_in_flight=4).farewell(20)
+
+    counts = flashduty.counts()
+    assert counts["max_in_flight"] == 4
+    # One connection each, and those of the questions.
+    assert len(delivered(flashduty)) == 20
+
+
+def test_two_integrations_are_served(
+    start: t.Callable[..., Courier], outbox: Outbox, flashduty: Emulator
+) -> None:
+    alerts, changes = connection_to(flashduty), connection_to(flashduty, "change")
+    add(outbox, alerts, alert("a"))
+    add(
+        outbox,
+        changes,
+        ChangeEvent.create(change_key="c", change_status="Done", title="t"),
+    )
+
+    start(alerts, changes).farewell(20)
+
+    assert delivered(flashduty) == ["a"]
+    assert [event["change_key"] for event in flashduty.change_events()] == ["c"]
+
+
+def test_what_belongs_to_another_integration_is_left_alone(
+    start: t.Callable[..., Courier], outbox: Outbox, connection: Connection
+) -> None:
+    outbox.add("somebody else's", [alert("a")])
+
+    assert start().farewell(20) < 3
+    assert outbox.counts()["waiting"] == 1
+
+
+# -- trouble
+
+
+def test_an_event_that_is_refused_is_kept_aside_and_holds_up_nothing(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave(
+        {"kind": "error", "code": "AccessDenied", "match": {"alert_key": "bad"}}
+    )
+    add(outbox, connection, alert("bad"), alert("good"))
+
+    start().farewell(20)
+
+    assert delivered(flashduty) == ["good"]
+    standing = outbox.standing([connection.fingerprint])
+    assert standing.waiting == 0
+    assert [error["code"] for error in standing.refused] == ["AccessDenied"]
+
+
+def test_a_redirect_refuses_nothing_for_good(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave({"kind": "redirect"})
+    add(outbox, connection, alert("a"))
+
+    start().farewell(20)
+
+    assert delivered(flashduty) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "error"},
+        {"kind": "html"},
+        {"kind": "empty"},
+        {"kind": "truncated"},
+        {"kind": "reset"},
+        {"kind": "drop"},
+        {"kind": "rate_limit"},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+def test_a_passing_trouble_costs_a_moment_and_no_event(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+    fault: dict[str, t.Any],
+) -> None:
+    flashduty.misbehave({**fault, "times": 3})
+    add(outbox, connection, *(alert(str(number)) for number in range(10)))
+
+    start().farewell(30)
+
+    assert sorted(delivered(flashduty)) == [str(number) for number in range(10)]
+    assert outbox.counts()["waiting"] == 0
+
+
+def test_a_rate_limit_pauses_everybody_as_long_as_the_server_asks(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave({"kind": "rate_limit", "retry_after": "2"})
+    add(outbox, connection, *(alert(str(number)) for number in range(30)))
+
+    start().farewell(30)
+
+    limited = next(r for r in flashduty.requests() if r["status"] == 429)
+    early = [
+        request
+        for request in flashduty.requests()
+        # What was on its way already when the limit became known, and not more.
+        if 0.2 < request["received_at"] - limited["received_at"] < 2
+    ]
+    assert early == []
+    assert len(delivered(flashduty)) == 30
+
+
+def test_one_attempt_at_a_time_finds_out_whether_a_service_is_back(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave(
+        {"kind": "latency", "seconds": 0.8, "times": 8}, {"kind": "error", "times": 0}
+    )
+    add(outbox, connection, *(alert(str(number)) for number in range(30)))
+    courier = start()
+    wait_until(lambda: len(flashduty.requests()) == 8)
+
+    # The first wave is told of its failure after 0.8 seconds; then it is tried after one more, and after two more.
+    time.sleep(5)
+    probes = len(flashduty.requests()) - 8
+    flashduty.behave()
+    courier.farewell(30)
+
+    assert 1 <= probes <= 2
+    assert len(delivered(flashduty)) == 30
+
+
+def test_a_service_that_is_away_is_waited_for_until_the_deadline(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave({"kind": "error", "times": 0})
+    add(outbox, connection, *(alert(str(number)) for number in range(20)))
+
+    assert start().farewell(3) < 5
+
+    standing = outbox.standing([connection.fingerprint])
+    assert standing.waiting == 20
+    assert standing.reason is not None and standing.reason["code"] == "InternalError"
+    claimed, _pause = outbox.claim(connection.fingerprint, "next", limit=99, lease=9)
+    assert len(claimed) == 20, "its claims were given back"
+
+
+def test_nobody_waits_for_a_time_that_lies_behind_the_deadline(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave({"kind": "rate_limit", "retry_after": "600", "times": 0})
+    add(outbox, connection, alert("a"))
+    courier = start()
+    wait_until(flashduty.requests)
+    time.sleep(0.3)
+
+    assert courier.farewell(20) < 2
+
+
+def test_a_server_that_hangs_does_not_hold_up_the_end(
+    start: t.Callable[..., Courier], outbox: Outbox, flashduty: Emulator
+) -> None:
+    flashduty.misbehave({"kind": "hang", "seconds": 60, "times": 0})
+    connection = connection_to(flashduty, timeout=30)
+    add(outbox, connection, *(alert(str(number)) for number in range(10)))
+    courier = start(connection)
+    wait_until(lambda: flashduty.counts()["in_flight"] == 8)
+
+    assert courier.farewell(0.5) < 3
+    assert len(outbox.claim(connection.fingerprint, "n", limit=99, lease=9)[0]) == 10
+
+
+def test_what_this_process_cannot_mend_is_told_and_not_tried_for_ever(
+    start: t.Callable[..., Courier], outbox: Outbox, flashduty: Emulator
+) -> None:
+    connection = connection_to(flashduty, ca_path="/nowhere/ca.pem")
+    add(outbox, connection, alert("a"))
+
+    assert start(connection).farewell(20) < 3
+
+    standing = outbox.standing([connection.fingerprint])
+    assert standing.waiting == 1
+    assert standing.reason is not None and "/nowhere" in standing.reason["message"]
+
+
+def test_a_damaged_outbox_ends_the_courier(
+    start: t.Callable[..., Courier], outbox: Outbox, tmp_path: Path
+) -> None:
+    courier = start()
+    time.sleep(0.5)
+    move_aside(str(tmp_path))
+
+    assert courier.process.wait(10) == 1
+    assert "was replaced" in courier.close()
+
+
+# -- a run that was killed
+
+
+def killed_run(folder: Path, connection: Connection, **options: t.Any) -> int:
+    """Let a run start a courier and be killed; return the courier's process id."""
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            """
+import json, os, subprocess, sys
+courier = subprocess.Popen(
+    [sys.executable, "-m", "_flashduty.courier"],
+    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, text=True,
+)
+start, connection = json.loads(sys.argv[1])
+for message in ({"start": {**start, "run_pid": os.getpid()}}, {"connection": connection}):
+    print(json.dumps(message), file=courier.stdin, flush=True)
+print(courier.pid, flush=True)
+if sys.argv[2] == "worker":
+    # A worker holds the pipe open, so the courier hears no end.
+    if os.fork() == 0:
+        import time
+        os.close(1)
+        time.sleep(8)
+        os._exit(0)
+os.kill(os.getpid(), 9)
+""",
+            json.dumps(
+                [
+                    {
+                        "folder": str(folder),
+                        "max_in_flight": 8,
+                        "rate_limit": 0,
+                        "on_kill": options.get("on_kill"),
+                    },
+                    dataclasses.asdict(connection),
+                ]
+            ),
+            options.get("holding", "nobody"),
+        ],
+        cwd=CORE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert run.returncode == -signal.SIGKILL
+    return int(run.stdout)
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
+
+
+@pytest.mark.parametrize("holding", ["nobody", "worker"])
+def test_what_a_killed_run_has_left_is_delivered(
+    tmp_path: Path,
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+    holding: str,
+) -> None:
+    add(outbox, connection, alert("a"), alert("b"))
+
+    pid = killed_run(tmp_path, connection, holding=holding)
+
+    wait_until(lambda: sorted(delivered(flashduty)) == ["a", "b"])
+    wait_until(lambda: has_ended(pid), 5)
+
+
+def test_a_killed_run_can_raise_an_alert(
+    tmp_path: Path, outbox: Outbox, connection: Connection, flashduty: Emulator
+) -> None:
+    on_kill = {
+        "integration": connection.fingerprint,
+        "run_id": "run-1",
+        "event": {
+            "title_rule": "The run was killed",
+            "event_status": "Critical",
+            "alert_key": "run",
+        },
+        "opened": {
+            "alert_key": "run",
+            "origin": "play",
+            "title": "The run was killed",
+            "status": "Critical",
+            "details": {"kind": "run"},
+        },
+    }
+
+    pid = killed_run(tmp_path, connection, on_kill=on_kill)
+
+    wait_until(lambda: delivered(flashduty) == ["run"])
+    wait_until(lambda: has_ended(pid), 5)
+    (remembered,) = outbox.open_alerts()
+    assert isinstance(remembered, OpenAlert)
+    assert remembered.details == {"kind": "run"}
+    assert abs(remembered.opened_at - time.time()) < 30
+
+
+def test_a_run_that_ended_well_raises_no_alert(
+    start: t.Callable[..., Courier], connection: Connection, flashduty: Emulator
+) -> None:
+    on_kill = {"integration": connection.fingerprint, "run_id": "", "event": {}}
+    courier = start(on_kill=on_kill)
+    courier.tell(farewell=5)
+    courier.vanish()
+
+    assert courier.process.wait(10) == 0
+    assert delivered(flashduty) == []
+
+
+def test_after_a_kill_the_courier_tries_for_a_minute_at_most(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert module.AFTER_KILL == 60
+    # The same with less patience, in this process.
+    monkeypatch.setattr(module, "AFTER_KILL", 2.0)
+    flashduty.misbehave({"kind": "error", "times": 0})
+    add(outbox, connection, alert("a"))
+    courier = module.Courier(outbox)
+    courier.tell({"connection": dataclasses.asdict(connection)})
+    courier.tell(None)
+    started = time.monotonic()
+
+    courier.run()
+
+    assert time.monotonic() - started < 4
+    assert outbox.counts()["waiting"] == 1
+
+
+# -- several couriers
+
+
+def test_two_couriers_share_the_work(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave({"kind": "latency", "seconds": 0.05, "times": 0})
+    couriers = [start(max_in_flight=4), start(max_in_flight=4)]
+    time.sleep(0.5)
+    for number in range(100):
+        add(outbox, connection, alert(str(number)))
+    for courier in couriers:
+        courier.tell(look=True)
+    for courier in couriers:
+        courier.farewell(30)
+
+    assert sorted(delivered(flashduty), key=int) == [str(n) for n in range(100)]
+    assert flashduty.counts()["max_in_flight"] > 4
+
+
+def test_what_a_dead_courier_had_claimed_is_delivered_by_another(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave({"kind": "hang", "seconds": 60, "times": 8})
+    add(outbox, connection, *(alert(str(number)) for number in range(8)))
+    first = start()
+    wait_until(lambda: flashduty.counts()["in_flight"] == 8)
+    second = start()
+    time.sleep(0.5)
+    first.process.kill()
+    first.process.wait()
+
+    second.farewell(15)
+
+    assert sorted(delivered(flashduty)) == [str(number) for number in range(8)]
+
+
+def test_the_claims_of_another_run_are_waited_for(
+    start: t.Callable[..., Courier], outbox: Outbox, connection: Connection
+) -> None:
+    add(outbox, connection, alert("a"))
+    claimed, _pause = outbox.claim(
+        connection.fingerprint, courier_name(), limit=1, lease=60
+    )
+    courier = start()
+    courier.tell(farewell=20)
+    time.sleep(1)
+    assert courier.process.poll() is None
+
+    outbox.settle(delivered=claimed)
+
+    assert courier.process.wait(3) == 0
+
+
+def test_two_couriers_together_keep_to_the_rate_limit(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    add(outbox, connection, *(alert(str(number)) for number in range(60)))
+
+    couriers = [start(rate_limit=50), start(rate_limit=50)]
+    for courier in couriers:
+        courier.tell(farewell=6)
+    for courier in couriers:
+        courier.process.wait(20)
+
+    moments = sorted(request["received_at"] for request in flashduty.requests())
+    in_a_second = max(
+        sum(start <= moment < start + 1 for moment in moments) for start in moments
+    )
+    assert in_a_second <= 5
+    assert 15 <= len(moments) <= 50
+
+
+# -- what others can see of it
+
+
+def test_the_key_is_in_nothing_that_others_can_read(
+    start: t.Callable[..., Courier], outbox: Outbox, tmp_path: Path, flashduty: Emulator
+) -> None:
+    connection = connection_to(flashduty, integration_key="c" * 16 + "0123456789abcdef")
+    flashduty.misbehave({"kind": "hang", "seconds": 60, "times": 2})
+    add(outbox, connection, alert("a"), alert("b"))
+    courier = start(connection)
+    wait_until(lambda: flashduty.counts()["in_flight"] == 2)
+
+    seen = b""
+    for name in ("cmdline", "environ", "comm", "status"):
+        seen += Path(f"/proc/{courier.process.pid}/{name}").read_bytes()
+    flashduty.behave()
+    courier.farewell(5)
+    for path in tmp_path.rglob("*"):
+        seen += path.read_bytes()
+
+    assert b"_flashduty.courier" in seen
+    assert connection.fingerprint.encode() in seen
+    assert connection.integration_key.encode() not in seen
+    assert courier.close() == ""
+
+
+def peak_memory(pid: int) -> int:
+    """Return the largest memory that a process has had, in KiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+
+def test_memory_does_not_grow_with_what_waits(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    peaks = []
+    for backlog in (50, 3000):
+        add(outbox, connection, *(alert(f"{backlog}-{n}") for n in range(backlog)))
+        courier = start()
+        wait_until(lambda: outbox.counts()["waiting"] < 10, 60)
+        peaks.append(peak_memory(courier.process.pid))
+        courier.farewell(20)
+
+    assert peaks[1] - peaks[0] < 4096
+
+
+def test_what_is_no_start_ends_it_quietly() -> None:
+    for line in ("", "{}\n"):
+        ended = subprocess.run(
+            [sys.executable, "-m", "_flashduty.courier"],
+            cwd=CORE,
+            input=line,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_ctrl_c_is_for_the_run(
+    start: t.Callable[..., Courier], outbox: Outbox, connection: Connection
+) -> None:
+    courier = start()
+    time.sleep(0.3)
+
+    assert os.getsid(courier.process.pid) == courier.process.pid != os.getsid(0)
+    courier.farewell(5)
