@@ -108,7 +108,7 @@ def answers(playground: Playground) -> Answers:
         ),
         *(
             {**fault, "match": {"alert_key": name}, "times": 0}
-            for name, (fault, *_) in DISTURBED.items()
+            for name, (fault, *_rest) in DISTURBED.items()
         ),
     )
 

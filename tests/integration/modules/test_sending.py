@@ -175,7 +175,7 @@ def answers(playground: Playground) -> Answers:
     tasks["change"] = playground.task(
         "change_event", push_url=flashduty.change_push_url, **DOCUMENTED_CHANGE
     )
-    for name, (changes, *_) in {**REFUSED, **MISCONFIGURED}.items():
+    for name, (changes, *_rest) in {**REFUSED, **MISCONFIGURED}.items():
         options = {**alert, **refused_event(name, changes)}
         tasks[f"refused: {name}"] = playground.task("alert_event", **options)
     for name, options in {
