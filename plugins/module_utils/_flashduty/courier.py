@@ -159,6 +159,9 @@ class Courier:
         pause = _LIVENESS_INTERVAL if self._deadline is None else _LAST_LOOK_INTERVAL
         now = self._clock.monotonic()
         for route in self._routes.values():
+            if route.epoch > route.failed_epoch + 1:
+                # A failure is about to be heard of.
+                continue
             if route.resumes_at > now:
                 pause = min(pause, route.resumes_at - now)
                 continue
@@ -191,7 +194,7 @@ class Courier:
             threading.Thread(
                 target=_sender, args=(self._jobs, self._heard), daemon=True
             ).start()
-        self._jobs.put(_Job(route, event, route.failed_at))
+        self._jobs.put(_Job(route, event, route.epoch))
 
     def _listen(self, pause: float) -> None:
         """Wait for news, and take in all that is there at once."""
@@ -242,7 +245,7 @@ class Courier:
             return
         if error is None:
             # A success that began before the latest failure tells nothing about now.
-            if result.job.failed_at == route.failed_at:
+            if result.job.epoch == route.epoch:
                 route.failures = 0
         elif isinstance(error, ConfigurationError):
             # Nothing that this process can mend: every attempt would end like this.
@@ -253,10 +256,10 @@ class Courier:
     def _slow_down(self, route: _Route, job: _Job, error: FlashdutyError) -> None:
         """Pause the whole route after a failure, not one event alone: the service is what is in trouble."""
         now = self._clock.monotonic()
-        if job.failed_at == route.failed_at:
+        if job.epoch > route.failed_epoch:
             # The first to tell. Attempts that were under way at the same time tell of the same trouble.
             route.failures += 1
-            route.failed_at = now
+            route.failed_epoch = job.epoch
         elif error.retry_after is None:
             return
         wait = _BACK_OFF.back_off(
@@ -294,17 +297,20 @@ class _Route:
         self.in_flight = 0
         # Failures in a row, of attempts that followed one another.
         self.failures = 0
-        self.failed_at = 0.0
         self.resumes_at = 0.0
+        # Each failure begins a new epoch. Senders write this, so that no other attempt begins meanwhile.
+        self.epoch = 0
+        # The latest epoch of which a failure was heard.
+        self.failed_epoch = -1
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One attempt. ``failed_at`` is when the route's latest failure was known as the attempt began."""
+    """One attempt, not to be made any more once its epoch is over."""
 
     route: _Route
     event: Waiting
-    failed_at: float
+    epoch: int
 
 
 @dataclass(frozen=True)
@@ -321,7 +327,7 @@ def _sender(jobs: queue.SimpleQueue[_Job], heard: queue.SimpleQueue[t.Any]) -> N
     clients: dict[str, Client] = {}
     while True:
         job = jobs.get()
-        if job.failed_at != job.route.failed_at:
+        if job.epoch != job.route.epoch:
             heard.put(_Result(job, sent=False))
             continue
         error: FlashdutyError | None = None
@@ -341,6 +347,8 @@ def _sender(jobs: queue.SimpleQueue[_Job], heard: queue.SimpleQueue[t.Any]) -> N
                 hint="Please report this as a bug of the collection.",
                 retryable=True,
             )
+        if error is not None and not error.refused:
+            job.route.epoch = job.epoch + 1
         heard.put(_Result(job, error))
 
 

@@ -82,6 +82,9 @@ def connection_to(
     )
 
 
+ServerT = t.TypeVar("ServerT", bound="Server")
+
+
 class Server:
     """A server on loopback that does with each connection what it is told, in a thread."""
 
@@ -92,7 +95,7 @@ class Server:
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Server:
+    def __enter__(self: ServerT) -> ServerT:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 

@@ -336,7 +336,7 @@ def test_an_error_is_one_whatever_its_status(
     assert error.code == code
     assert error.request_id == request["answer"]["request_id"]
     assert error.http_status == (http_status or API_ERRORS[code].http_status)
-    for fact in (code, f"HTTP {error.http_status}", error.request_id, error.hint):
+    for fact in (code, f"HTTP {error.http_status}", str(error.request_id), error.hint):
         assert fact in str(error)
 
 
@@ -565,8 +565,8 @@ def test_a_certificate_for_another_name_is_not_trusted() -> None:
 
 def test_a_server_may_ask_for_a_certificate_of_ours() -> None:
     with Emulator(client_certificate=True) as emulator:
-        trusted = {"ca_path": str(emulator.ca_path)}
-        with_key = {
+        trusted: dict[str, t.Any] = {"ca_path": str(emulator.ca_path)}
+        with_key: dict[str, t.Any] = {
             "client_cert": str(emulator.client_cert),
             "client_key": str(emulator.client_key),
         }
@@ -583,7 +583,8 @@ def test_a_server_may_ask_for_a_certificate_of_ours() -> None:
 
 @pytest.mark.parametrize("option", ["ca_path", "client_cert", "client_key"])
 def test_a_missing_file_is_told_before_anything_is_sent(option: str) -> None:
-    connection = Connection("key", "https://127.0.0.1/", **{option: "/nowhere/x.pem"})
+    options: dict[str, t.Any] = {option: "/nowhere/x.pem"}
+    connection = Connection("key", "https://127.0.0.1/", **options)
 
     with pytest.raises(ConfigurationError, match=f"{option}: .*/nowhere/x.pem"):
         Client(connection)
