@@ -86,7 +86,7 @@ class _Snapshot:
     @classmethod
     def of(cls, outbox: Outbox, connections: t.Mapping[str, Connection]) -> _Snapshot:
         standing = outbox.standing([c.fingerprint for c in connections.values()])
-        others = len(outbox.events(refused=False)) - standing.waiting
+        others = outbox.counts()["waiting"] - standing.waiting
         return cls(
             standing.waiting, others, outbox.events(refused=True), standing.reason
         )
@@ -163,6 +163,10 @@ def _flush(
         undeliverable=len(after.refused),
         retried=retried,
         discarded=discarded,
+    )
+    # What was refused is a part of the result, or was discarded: a run with the callback needs not tell of it again.
+    outbox.mark_reported(
+        [connection.fingerprint for connection in connections.values()]
     )
     complaint = _complaint(after, refused, options["wait"])
     return {**result, **complaint} if complaint else result

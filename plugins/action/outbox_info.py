@@ -23,6 +23,8 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import
     outbox_problems,
 )
 
+_LISTS = ("waiting", "undeliverable", "open_alerts")
+
 
 class ActionModule(ControllerAction):
     """Show what is in the outbox of the controller."""
@@ -32,34 +34,41 @@ class ActionModule(ControllerAction):
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         state_path = resolve_state_path(self.layers(options, kind="alert"))
-        waiting: list[Result] = []
-        undeliverable: list[Result] = []
-        open_alerts: list[Result] = []
+        limit = options["limit"] or None
+        found: Result = {name: [] for name in _LISTS} | {
+            "counts": dict.fromkeys(_LISTS, 0)
+        }
         if exists(state_path):
             with outbox_problems(), Outbox(state_path) as outbox:
-                waiting = [_describe(row) for row in outbox.events(refused=False)]
-                undeliverable = [_describe(row) for row in outbox.events(refused=True)]
-                open_alerts = [
-                    {
-                        "alert_key": alert.alert_key,
-                        "title": alert.title,
-                        "status": alert.status,
-                        "since": as_utc(alert.opened_at),
-                    }
-                    for alert in outbox.open_alerts()
-                ]
-        lists = {
-            "waiting": waiting,
-            "undeliverable": undeliverable,
-            "open_alerts": open_alerts,
-        }
-        limit = options["limit"] or None
-        return {
-            **{name: rows[:limit] for name, rows in lists.items()},
-            "counts": {name: len(rows) for name, rows in lists.items()},
-            "state_path": state_path,
-            "size": _size(os.path.join(state_path, FILE_NAME)),
-        }
+                found = _read(outbox, limit)
+        size = _size(os.path.join(state_path, FILE_NAME))
+        return {**found, "state_path": state_path, "size": size}
+
+
+def _read(outbox: Outbox, limit: int | None) -> Result:
+    counts = outbox.counts()
+    return {
+        "waiting": [
+            _describe(row) for row in outbox.events(refused=False, limit=limit)
+        ],
+        "undeliverable": [
+            _describe(row) for row in outbox.events(refused=True, limit=limit)
+        ],
+        "open_alerts": [
+            {
+                "alert_key": alert.alert_key,
+                "title": alert.title,
+                "status": alert.status,
+                "since": as_utc(alert.opened_at),
+            }
+            for alert in outbox.open_alerts()[:limit]
+        ],
+        "counts": {
+            "waiting": counts["waiting"],
+            "undeliverable": counts["refused"],
+            "open_alerts": counts["open_alerts"],
+        },
+    }
 
 
 def _describe(row: dict[str, t.Any]) -> Result:

@@ -161,6 +161,31 @@ def outbox_flush_argument_spec() -> dict[str, t.Any]:
     }
 
 
+def deployment_step_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **_both_connections_argument_spec(),
+        "step": {
+            "type": "str",
+            "choices": ["begin", "passed", "failed", "report"],
+            "required": True,
+        },
+        "name": {"type": "str", "required": True},
+        "version": {"type": "str", "default": ""},
+        "description": {"type": "str", "default": ""},
+        "link": {"type": "str", "default": ""},
+        "labels": {"type": "dict", "default": {}},
+        "hosts": {"type": "list", "elements": "str", "default": []},
+        "alert": {"type": "bool", "default": True},
+        "alert_status": {
+            "type": "str",
+            "choices": [status for status in ALERT_STATUSES if status != "Ok"],
+            "default": "Critical",
+        },
+        "watch": {"type": "bool", "default": True},
+    }
+
+
 class Layer(t.NamedTuple):
     """One place that can set options.
 

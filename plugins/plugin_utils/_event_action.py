@@ -25,6 +25,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.dire
     send_in_turn,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+    UNEXPECTED_RESPONSE,
     FlashdutyError,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
@@ -59,6 +60,17 @@ class TargetFailed(Exception):
         self.result = result
 
 
+class TargetError(FlashdutyError):
+    """The error that the module on the target has met."""
+
+    @property
+    def refused(self) -> bool:
+        answered_by_flashduty = (
+            self.http_status is not None and self.code != UNEXPECTED_RESPONSE
+        )
+        return answered_by_flashduty and not self.retryable
+
+
 class TargetClient:
     """Sends events from the target, by running the module there. It looks like a ``Client`` to its users."""
 
@@ -90,7 +102,7 @@ class TargetClient:
         self.extras = {name: result[name] for name in _ANSIBLES_OWN if name in result}
         error = result.get("error")
         if error:
-            problem = FlashdutyError(**error)
+            problem = TargetError(**error)
             problem.attempts = result.get("attempts", 0)
             raise problem
         if result.get("failed") or not result.get("request_id"):

@@ -64,6 +64,7 @@ _CONTROLLER_ACTIONS = frozenset(
         "validate_argument_spec",
         "alert_event",
         "change_event",
+        "deployment_step",
         "outbox_flush",
         "outbox_info",
     ]

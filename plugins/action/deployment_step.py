@@ -1,0 +1,332 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import hashlib
+import os
+import typing as t
+import uuid
+
+from ansible import context
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+    ConfigurationError,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
+    DEFAULT_PATTERNS,
+    Redactor,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    CHANGE_PREFIX,
+    deployment_step_argument_spec,
+    names_a_key,
+    resolve_state_path,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import (
+    ControllerAction,
+    Result,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._configuration import (
+    configured_layers,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment import (
+    FAILED,
+    STOPPED,
+    Deployment,
+    Play,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment_events import (
+    Fields,
+    Narrator,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._failed_task import (
+    failure_of,
+    fingerprint,
+    repeated_result,
+    runs_once,
+    unknown_failure,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._integrations import (
+    Integrations,
+    Sent,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._results import play_of
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._run_context import (
+    describe_run,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._secrets import (
+    secret_values,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._settings import (
+    Settings,
+    read_settings,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._shared_state import (
+    SharedState,
+)
+
+# With these strategies, every host goes through the play at its own pace.
+_NOT_IN_LOCKSTEP = ("free", "host_pinned")
+
+
+class ActionModule(ControllerAction):
+    """Take one step of a deployment for one host, and tell Flashduty what there is to tell."""
+
+    event_options = frozenset(("name", "version", "labels"))
+
+    def argument_spec(self) -> dict[str, t.Any]:
+        return deployment_step_argument_spec()
+
+    def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        self._options = options
+        self._task_vars = task_vars
+        self._host = str(task_vars["inventory_hostname"])
+        self._settings = self._callback_settings()
+        self._play = self._play_as_seen()
+        narrator = self._narrator()
+        identity = f"{narrator.alert_key} {options['version']}"
+        name = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        with SharedState(f"deployment-{name}") as state:
+            known = state.data.get("deployment")
+            deployment = (
+                Deployment.from_data(known)
+                if known
+                else Deployment(narrator.change_key(uuid.uuid4().hex[:12]))
+            )
+            steps = {
+                "begin": self._begin,
+                "passed": self._passed,
+                "failed": self._failed,
+                "report": self._report,
+            }
+            result = steps[options["step"]](deployment, narrator, state)
+            state.data["deployment"] = deployment.as_data()
+            state.data["will"] = self._will(deployment, narrator)
+        events = result.setdefault("events", [])
+        return {
+            "changed": any(not one["error"] or one["queued"] for one in events),
+            "change_key": deployment.change_key,
+            "alert_key": narrator.alert_key,
+            **result,
+        }
+
+    # -- steps
+
+    def _begin(
+        self, deployment: Deployment, narrator: Narrator, state: SharedState
+    ) -> Result:
+        before = state.data.setdefault("failed_before", {})
+        before[self._host] = fingerprint(self._task_vars)
+        everybody = set(map(str, self._task_vars.get("ansible_play_hosts_all", ())))
+        # Hosts that --limit leaves out take no part.
+        expected = everybody.intersection(self._options["hosts"])
+        is_first = not deployment.status
+        is_announced = deployment.begin(self._host, self._play, expected=expected)
+        integrations = self._integrations(quietly=not is_first)
+        events: list[Sent] = []
+        if is_first:
+            for warning in narrator.problems:
+                self.warn(warning)
+            if not integrations.connections:
+                self.warn(
+                    "This deployment is not reported to Flashduty: there is neither the key of an alert integration nor"
+                    " that of a change integration."
+                )
+        if is_announced:
+            events = self._tell(
+                integrations,
+                state,
+                change=narrator.change(
+                    deployment.change_key, "Processing", hosts=deployment.expected
+                ),
+            )
+        if is_first and self._options["watch"] and self._is_sending(integrations):
+            state.save()
+            integrations.leave_last_will(state.path)
+        return {
+            "events": events,
+            "alerting": self._is_sending(integrations)
+            and "alert" in integrations.connections,
+        }
+
+    def _passed(
+        self, deployment: Deployment, narrator: Narrator, state: SharedState
+    ) -> Result:
+        deployment.passed(self._host)
+        return {}
+
+    def _failed(
+        self, deployment: Deployment, narrator: Narrator, state: SharedState
+    ) -> Result:
+        before = state.data.get("failed_before", {}).get(self._host, "")
+        if fingerprint(self._task_vars) == before:
+            deployment.failed(unknown_failure(self._host))
+            return {"run_once": False}
+        # Whoever looks for secrets has to know the integration keys, too.
+        self._integrations(quietly=True)
+        deployment.failed(failure_of(self._host, self._task_vars, self._redactor()))
+        return {"run_once": runs_once(self._task_vars)}
+
+    def _report(
+        self, deployment: Deployment, narrator: Narrator, state: SharedState
+    ) -> Result:
+        was_canceled = deployment.status == "Canceled"
+        deployment.look_around(self._play)
+        events: list[Sent] = []
+        hosts = sorted(deployment.hosts)
+        if deployment.tell_failure():
+            events = self._tell(
+                self._integrations(),
+                state,
+                alert=narrator.alert(hosts=hosts, failures=deployment.failures),
+                change=(
+                    None
+                    if was_canceled
+                    else narrator.change(
+                        deployment.change_key,
+                        "Canceled",
+                        hosts=hosts,
+                        failures=deployment.failures,
+                    )
+                ),
+            )
+        elif deployment.tell_success(self._play):
+            events = self._tell(
+                self._integrations(),
+                state,
+                change=narrator.change(deployment.change_key, "Done", hosts=hosts),
+                alert=narrator.recovery(),
+            )
+        return {"events": events, **self._end_of_host(deployment)}
+
+    def _end_of_host(self, deployment: Deployment) -> Result:
+        """Return the part of the result that lets a host fail which has failed."""
+        state = deployment.hosts.get(self._host)
+        if state == FAILED:
+            own = [one for one in deployment.failures if one.host == self._host]
+            if own and own[0].is_own:
+                return repeated_result(self._task_vars)
+            return {"failed": True, "msg": own[0].text if own else ""}
+        # Where the failure of one host is fatal for all, that of the others is not counted.
+        if state == STOPPED and not self._task.any_errors_fatal:
+            return {
+                "failed": True,
+                "msg": "Stopped, because the deployment failed on another host.",
+            }
+        return {}
+
+    def _will(self, deployment: Deployment, narrator: Narrator) -> list[Result]:
+        """Return what is to be sent if nothing more is heard of this run."""
+        failures = deployment.if_the_run_ended(self._play)
+        if not failures or self._task.check_mode:
+            return []
+        hosts = sorted({*deployment.hosts, *(failure.host for failure in failures)})
+        alert = narrator.alert(hosts=hosts, failures=failures)
+        change = narrator.change(
+            deployment.change_key, "Canceled", hosts=hosts, failures=failures
+        )
+        return [
+            *([{"kind": "alert", "fields": alert}] if self._options["alert"] else []),
+            {"kind": "change", "fields": change},
+        ]
+
+    # -- sending
+
+    def _tell(
+        self, integrations: Integrations, state: SharedState, **events: Fields | None
+    ) -> list[Sent]:
+        """Send events, by their kinds, and return what came of them."""
+        told: list[Sent] = []
+        for kind, fields in events.items():
+            if fields is None:
+                continue
+            sent = integrations.send(kind, fields, dry=bool(self._task.check_mode))
+            if sent is not None:
+                told.append(sent)
+                if sent["queued"] and sent["status"] == self._options["alert_status"]:
+                    # Somebody is to be paged, so it must not wait for another run.
+                    state.data["urgent"] = True
+        return told
+
+    def _is_sending(self, integrations: Integrations) -> bool:
+        return bool(integrations.connections) and not self._task.check_mode
+
+    def _integrations(self, *, quietly: bool = False) -> Integrations:
+        """Return the integrations that are configured. What is wrong with one is said, and it does without."""
+        connections = {}
+        state_path = resolve_state_path(self.layers(self._options, kind="alert"))
+        for kind, prefix in (("alert", ""), ("change", CHANGE_PREFIX)):
+            layers = self.layers(self._options, kind=kind, prefix=prefix)
+            if not names_a_key(layers) or (
+                kind == "alert" and not self._options["alert"]
+            ):
+                continue
+            try:
+                connections[kind] = self.resolve(layers, kind=kind).connection
+            except ConfigurationError as exc:
+                if not quietly:
+                    self.warn(f"No {kind} events are sent. {exc.as_result()['msg']}")
+        return Integrations(connections, state_path, self.warn)
+
+    # -- surroundings
+
+    def _play_as_seen(self) -> Play:
+        def hosts(name: str) -> frozenset[str]:
+            return frozenset(map(str, self._task_vars.get(name, ())))
+
+        play = play_of(self._task)
+        strategy = str(play.strategy) if play is not None else ""
+        return Play(
+            active=hosts("ansible_play_hosts"),
+            batch=hosts("ansible_play_batch"),
+            lockstep=strategy.rpartition(".")[2] not in _NOT_IN_LOCKSTEP,
+        )
+
+    def _narrator(self) -> Narrator:
+        arguments = [str(argument) for argument in context.CLIARGS.get("args") or ()]
+        run = describe_run(
+            playbook_path=arguments[0] if arguments else "",
+            ad_hoc_action=str(context.CLIARGS.get("module_name") or ""),
+            cli=context.CLIARGS,
+            environ=os.environ,
+            extra_vars=self._task_vars,
+            playbook_id="-",
+            namespace=self._settings.alert_namespace,
+        )
+        options = self._options
+        return Narrator(
+            options["name"],
+            version=options["version"],
+            namespace=run.namespace,
+            description=options["description"],
+            link=options["link"] or run.system.get("job_url", ""),
+            alert_status=options["alert_status"],
+            labels=options["labels"],
+            surroundings={
+                "playbook": run.playbook,
+                "controller": run.controller,
+                **run.system,
+            },
+        )
+
+    def _redactor(self) -> Redactor:
+        return Redactor(
+            {*self._secrets, *secret_values(self._task_vars, os.environ)},
+            (*DEFAULT_PATTERNS, *self._settings.redact_patterns),
+        )
+
+    def _callback_settings(self) -> Settings:
+        """Return those options of the callback that count here, too, from environment and ansible.cfg."""
+        layers = configured_layers("alert")
+
+        def get(option: str) -> str | None:
+            if option not in ("alert_namespace", "redact_patterns"):
+                return None
+            values = (layer.get(option) for layer in layers)
+            return next((value for value in values if value is not None), None)
+
+        settings, problems = read_settings(get)
+        for problem in problems:
+            self.warn(problem)
+        return settings
