@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import re
@@ -21,7 +22,8 @@ HIDDEN = "[hidden]"
 _NAME = (
     r"(?:passw(?:or)?d|passphrase|_pass(?![a-z])|secret|token|credential|pwd(?!\s?[:=]\s?/)"
     r"|(?:access|account|api|app|auth|encryption|integration|license|private|shared|signing|storage)[_.-]?key)"
-    r"(?![\w.-]{0,40}[_-](?:file|path|type)\b)[\w.-]{0,40}"
+    # What is not the secret itself: password_file, token_type, and secrets.yml:6.
+    r"(?![\w.-]{0,40}(?:[_-](?:file|path|type)|\.(?:ya?ml|json|cfg|conf|ini|txt|j2|py|sh|rb|js|go))\b)[\w.-]{0,40}"
 )
 # A quote, or what became of it in JSON inside of JSON.
 _QUOTE = r"\\{0,4}['\"]"
@@ -75,21 +77,30 @@ class Redactor:
         self, secrets: t.Iterable[str | None] = (), patterns: t.Iterable[str] = ()
     ) -> None:
         # The longest first: one secret may be the beginning of another.
-        known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
-        alternatives = "|".join(
-            "".join(_spellings(character) for character in secret) for secret in known
-        )
-        # Percent-encoding may be written in upper or lower case.
-        self._known = re.compile(alternatives, re.IGNORECASE) if alternatives else None
+        self._known = sorted({text for text in secrets if text}, key=len, reverse=True)
         self._patterns = [re.compile(pattern) for pattern in patterns]
 
     def scrub(self, text: str) -> str:
         """Return the text with every secret replaced by ``[hidden]``."""
-        if self._known is not None:
-            text = self._known.sub(HIDDEN, text)
+        for secret in self._known:
+            text = text.replace(secret, HIDDEN)
+        # Most texts have none of these, and are spared the large pattern.
+        if self._known and any(mark in text for mark in "%&+\\"):
+            text = self._known_in_disguise.sub(HIDDEN, text)
         for pattern in self._patterns:
             text = pattern.sub(_hide, text)
         return text
+
+    @functools.cached_property
+    def _known_in_disguise(self) -> re.Pattern[str]:
+        # Percent-encoding may be written in upper or lower case.
+        return re.compile(
+            "|".join(
+                "".join(_spellings(character) for character in secret)
+                for secret in self._known
+            ),
+            re.IGNORECASE,
+        )
 
     def scrub_data(self, data: t.Any) -> t.Any:
         """Return plain data (dictionaries, lists, scalars) with every secret in its texts replaced."""

@@ -214,6 +214,8 @@ ORDINARY = [
     "No package nginx available. rc=1",
     "keyboard: qwerty, monkey=banana, primary_key=id",
     "vault_password_file: /etc/pass",
+    "Task: Log in (roles/x/tasks/rotate_secrets.yml:6)",
+    'File "/opt/token.py:123" in login',
     "MODULE FAILURE: No start of json char found\nSee stdout/stderr for the exact error",
     "the field 'args' has an invalid value ({'x': '{{ nope }}'}), and could not be converted",
     "数据库连接失败：超时",
