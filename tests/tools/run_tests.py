@@ -142,11 +142,18 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
             no_target,
         ),
         pytest(
-            "integration", "integration", "tests/integration", "-n", "2", **variables
+            "integration",
+            "integration",
+            "tests/integration",
+            *("-n", "2", "--dist", "worksteal"),
+            **variables,
         ),
         tool("tarball", "build", "tests.tools.tarball", *wanted),
         molecule,
     ]
+    for step in static:
+        # The tests have time limits, the checks do not.
+        step.command = ["nice", "-n", "5", *step.command]
     return [static, dynamic]
 
 
