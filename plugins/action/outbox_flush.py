@@ -164,10 +164,11 @@ def _flush(
         retried=retried,
         discarded=discarded,
     )
-    # What was refused is a part of the result, or was discarded: a run with the callback needs not tell of it again.
-    outbox.mark_reported(
-        [connection.fingerprint for connection in connections.values()]
-    )
+    if refused:
+        # The task says so by failing: the next run with the callback needs not say it again.
+        outbox.mark_reported(
+            [connection.fingerprint for connection in connections.values()]
+        )
     complaint = _complaint(after, refused, options["wait"])
     return {**result, **complaint} if complaint else result
 
