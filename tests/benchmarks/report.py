@@ -1,0 +1,126 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Figures as a table for a terminal, as a table for the documentation, and as a picture."""
+
+from __future__ import annotations
+
+import html
+import math
+import typing as t
+
+from tests.benchmarks.measuring import Figure
+
+HEADER = (
+    "..\n  Copyright (c) 2026, Flashcat\n"
+    "  GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)\n"
+    "  SPDX-License-Identifier: GPL-3.0-or-later\n\n"
+    ".. Written by make bench.\n\n"
+)
+
+
+def row(figure: Figure) -> list[str]:
+    others = "; ".join(
+        f"{name} {figure.say_value(value)}" for name, value in figure.others.items()
+    )
+    return [
+        figure.what,
+        figure.say_value(figure.value),
+        figure.promise + ("" if figure.holds else " (falls short)"),
+        others or "-",
+        figure.note or "-",
+    ]
+
+
+TITLES = ["What", "Ours", "Promised", "Others", "In numbers"]
+
+
+def table(figures: t.Sequence[Figure]) -> str:
+    rows = [TITLES, *(row(figure) for figure in figures)]
+    widths = [max(len(line[column]) for line in rows) for column in range(len(TITLES))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
+        for line in rows
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def rst(figures: t.Sequence[Figure], where: str) -> str:
+    lines = [".. list-table::", "  :header-rows: 1", ""]
+    for cells in [TITLES, *(row(figure) for figure in figures)]:
+        for number, cell in enumerate(cells):
+            lines.append(f"  {'*' if number == 0 else ' '} - {cell}")
+    return (
+        f"{HEADER}{chr(10).join(lines)}\n\nMedians of interleaved rounds on {where}.\n"
+    )
+
+
+# -- the picture
+
+WIDTH, LEFT, RIGHT, LINE, GAP = 860, 250, 90, 22, 26
+COLOURS = {"ours": "#2563eb", "others": "#9ca3af", "bar": "#dc2626", "text": "#374151"}
+
+
+def picture(figures: t.Sequence[Figure]) -> str:
+    """Draw each figure as bars on a scale of its own, with the promise as a line across them."""
+    parts: list[str] = []
+    y = 20
+    for figure in figures:
+        bars = [("this collection", figure.value, True)]
+        bars += [(name, value, False) for name, value in figure.others.items()]
+        parts.append(_text(10, y + 4, figure.what, weight="bold"))
+        y += 14
+        scale = _scale(figure)
+        for name, value, ours in bars:
+            length = scale(value)
+            colour = COLOURS["ours" if ours else "others"]
+            parts.append(_text(LEFT - 8, y + 13, name, anchor="end"))
+            parts.append(
+                f'<rect x="{LEFT}" y="{y + 2}" width="{length:.1f}" height="{LINE - 6}" rx="2" fill="{colour}"/>'
+            )
+            parts.append(_text(LEFT + length + 6, y + 13, figure.say_value(value)))
+            y += LINE
+        x = LEFT + scale(figure.bar)
+        parts.append(
+            f'<line x1="{x:.1f}" y1="{y - LINE * len(bars) - 2}" x2="{x:.1f}" y2="{y}" stroke="{COLOURS["bar"]}"'
+            ' stroke-width="1.5" stroke-dasharray="4 3"/>'
+        )
+        parts.append(
+            _text(x, y + 12, figure.promise, anchor="middle", colour=COLOURS["bar"])
+        )
+        y += GAP + 12
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}"'
+        ' font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="Figures">\n'
+        f'<rect width="{WIDTH}" height="{y}" fill="#ffffff"/>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )
+
+
+def _scale(figure: Figure) -> t.Callable[[float], float]:
+    room = WIDTH - LEFT - RIGHT
+    largest = max(figure.value, figure.bar, *figure.others.values(), 0.001)
+    smallest = min(figure.bar, 1.0)
+    if largest / smallest <= 4:
+        return lambda value: room * max(value, 0.0) / largest
+    # So that what is many times as much leaves something to see of the rest.
+    whole = math.log1p(largest / smallest)
+    return lambda value: room * math.log1p(max(value, 0.0) / smallest) / whole
+
+
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    *,
+    anchor: str = "start",
+    weight: str = "normal",
+    colour: str = COLOURS["text"],
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" fill="{colour}">'
+        f"{html.escape(text)}</text>"
+    )

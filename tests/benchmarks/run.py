@@ -1,0 +1,76 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Measure what the collection costs, and say what of it keeps the promises.
+
+    make bench                        # 3 rounds, some ten minutes; writes the figures into the documentation
+    make bench ROUNDS=7
+    make bench ONLY="outbox courier"  # writes nothing
+    make bench ROUNDS=1               # small numbers: whether it works at all; writes nothing
+
+All contenders of a figure run in turns on this machine; a figure is made of medians. What falls short is said, and
+is no failure of this command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import tempfile
+import typing as t
+from pathlib import Path
+
+from tests.benchmarks.measures import MEASURES, Setting
+from tests.benchmarks.measuring import Figure
+from tests.benchmarks.report import picture, rst, table
+from tests.tools.cores import current_core
+from tests.tools.environments import ROOT
+from tests.tools.progress import say
+
+DOCUMENTATION = ROOT / "docs" / "docsite" / "rst"
+
+
+def main(arguments: t.Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--rounds", type=int, default=int(os.environ.get("ROUNDS") or 3)
+    )
+    parser.add_argument(
+        "--only",
+        nargs="*",
+        choices=MEASURES,
+        default=os.environ.get("ONLY", "").split(),
+    )
+    options = parser.parse_args(arguments)
+    quick = options.rounds == 1
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="flashduty-bench-") as folder:
+        setting = Setting(
+            Path(folder),
+            current_core(),
+            rounds=options.rounds,
+            hosts=10 if quick else 200,
+            events=400 if quick else 10_000,
+            additions=20 if quick else 500,
+        )
+        for name, measure in MEASURES.items():
+            if not options.only or name in options.only:
+                say(f"--> {measure.__doc__}")
+                figures += measure(setting)
+    where = (
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, ansible-core {setting.core.version},"
+        f" {datetime.date.today():%B %Y}"
+    )
+    say(f"\n{table(figures)}\n\nMedians of {options.rounds} rounds on {where}.")
+    short = [figure for figure in figures if not figure.holds]
+    for figure in short:
+        say(
+            f"Falls short: {figure.what}: {figure.say_value(figure.value)}, promised {figure.promise}."
+        )
+    if not quick and not options.only:
+        (DOCUMENTATION / "figures.inc.rst").write_text(rst(figures, where))
+        (DOCUMENTATION / "images" / "figures.svg").write_text(picture(figures))
+    return 0
