@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import typing as t
 import uuid
 
 from ansible import context
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
+    Connection,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
+    InvalidEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
     DEFAULT_PATTERNS,
@@ -34,6 +39,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment imp
     FAILED,
     STOPPED,
     Deployment,
+    Failure,
     Play,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment_events import (
@@ -79,6 +85,8 @@ class ActionModule(ControllerAction):
         return deployment_step_argument_spec()
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        if not options["name"].strip():
+            raise InvalidEvent("name is empty: it must be a text.", option="name")
         self._options = options
         self._task_vars = task_vars
         self._host = str(task_vars["inventory_hostname"])
@@ -87,29 +95,45 @@ class ActionModule(ControllerAction):
         narrator = self._narrator()
         identity = f"{narrator.alert_key} {options['version']}"
         name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        with SharedState(f"deployment-{name}") as state:
-            known = state.data.get("deployment")
-            deployment = (
-                Deployment.from_data(known)
-                if known
-                else Deployment(narrator.change_key(uuid.uuid4().hex[:12]))
+        result: Result = {"alert_key": narrator.alert_key, "events": []}
+        try:
+            with SharedState(f"deployment-{name}") as state:
+                result.update(self._take_step(narrator, state))
+        except (OSError, ValueError) as exc:
+            # The disk is full, or somebody has deleted the folder.
+            self.warn(
+                f"This step is not reported to Flashduty, because hosts cannot tell each other of it: {exc}."
             )
-            steps = {
-                "begin": self._begin,
-                "passed": self._passed,
-                "failed": self._failed,
-                "report": self._report,
-            }
-            result = steps[options["step"]](deployment, narrator, state)
-            state.data["deployment"] = deployment.as_data()
-            state.data["will"] = self._will(deployment, narrator)
-        events = result.setdefault("events", [])
+            result.update(self._step_without_memory())
+        events = result["events"]
         return {
-            "changed": any(not one["error"] or one["queued"] for one in events),
-            "change_key": deployment.change_key,
-            "alert_key": narrator.alert_key,
             **result,
+            "changed": any(not one["error"] or one["queued"] for one in events),
         }
+
+    def _take_step(self, narrator: Narrator, state: SharedState) -> Result:
+        known = state.data.get("deployment")
+        deployment = (
+            Deployment.from_data(known)
+            if known
+            else Deployment(narrator.change_key(uuid.uuid4().hex[:12]))
+        )
+        steps = {
+            "begin": self._begin,
+            "passed": self._passed,
+            "failed": self._failed,
+            "report": self._report,
+        }
+        result = steps[self._options["step"]](deployment, narrator, state)
+        state.data["deployment"] = deployment.as_data()
+        state.data["will"] = self._will(deployment, narrator, state)
+        return {"change_key": deployment.change_key, **result}
+
+    def _step_without_memory(self) -> Result:
+        """Return the result of a step of which no other step will know."""
+        if self._options["step"] == "failed":
+            return repeated_result(self._task_vars)
+        return {"alerting": False, "run_once": False}
 
     # -- steps
 
@@ -118,6 +142,7 @@ class ActionModule(ControllerAction):
     ) -> Result:
         before = state.data.setdefault("failed_before", {})
         before[self._host] = fingerprint(self._task_vars)
+        state.data.setdefault("labels", {})[self._host] = self._options["labels"]
         everybody = set(map(str, self._task_vars.get("ansible_play_hosts_all", ())))
         # Hosts that --limit leaves out take no part.
         expected = everybody.intersection(self._options["hosts"])
@@ -179,7 +204,7 @@ class ActionModule(ControllerAction):
             events = self._tell(
                 self._integrations(),
                 state,
-                alert=narrator.alert(hosts=hosts, failures=deployment.failures),
+                alert=self._alert(narrator, state, hosts, deployment.failures),
                 change=(
                     None
                     if was_canceled
@@ -216,13 +241,28 @@ class ActionModule(ControllerAction):
             }
         return {}
 
-    def _will(self, deployment: Deployment, narrator: Narrator) -> list[Result]:
+    def _alert(
+        self,
+        narrator: Narrator,
+        state: SharedState,
+        hosts: list[str],
+        failures: list[Failure],
+    ) -> Fields:
+        """Return the fields of the alert, with the labels of the host that failed, whoever reports it."""
+        labels = state.data.get("labels", {}).get(failures[0].host)
+        if labels is not None:
+            narrator = dataclasses.replace(narrator, labels=labels)
+        return narrator.alert(hosts=hosts, failures=failures)
+
+    def _will(
+        self, deployment: Deployment, narrator: Narrator, state: SharedState
+    ) -> list[Result]:
         """Return what is to be sent if nothing more is heard of this run."""
         failures = deployment.if_the_run_ended(self._play)
         if not failures or self._task.check_mode:
             return []
         hosts = sorted({*deployment.hosts, *(failure.host for failure in failures)})
-        alert = narrator.alert(hosts=hosts, failures=failures)
+        alert = self._alert(narrator, state, hosts, failures)
         change = narrator.change(
             deployment.change_key, "Canceled", hosts=hosts, failures=failures
         )
@@ -239,10 +279,15 @@ class ActionModule(ControllerAction):
         """Send events, by their kinds, and return what came of them."""
         told: list[Sent] = []
         for kind, fields in events.items():
-            if fields is None:
+            try:
+                sent = fields and integrations.send(
+                    kind, fields, dry=bool(self._task.check_mode)
+                )
+            except Exception as exc:  # noqa: BLE001
+                # A mistake of ours must not cost the deployment.
+                self.warn(f"The {kind} event could not be sent ({type(exc).__name__}).")
                 continue
-            sent = integrations.send(kind, fields, dry=bool(self._task.check_mode))
-            if sent is not None:
+            if sent:
                 told.append(sent)
                 if sent["queued"] and sent["status"] == self._options["alert_status"]:
                     # Somebody is to be paged, so it must not wait for another run.
@@ -254,8 +299,8 @@ class ActionModule(ControllerAction):
 
     def _integrations(self, *, quietly: bool = False) -> Integrations:
         """Return the integrations that are configured. What is wrong with one is said, and it does without."""
-        connections = {}
-        state_path = resolve_state_path(self.layers(self._options, kind="alert"))
+        connections: dict[str, Connection] = {}
+        state_path = ""
         for kind, prefix in (("alert", ""), ("change", CHANGE_PREFIX)):
             layers = self.layers(self._options, kind=kind, prefix=prefix)
             if not names_a_key(layers) or (
@@ -263,6 +308,7 @@ class ActionModule(ControllerAction):
             ):
                 continue
             try:
+                state_path = resolve_state_path(layers)
                 connections[kind] = self.resolve(layers, kind=kind).connection
             except ConfigurationError as exc:
                 if not quietly:
@@ -312,7 +358,7 @@ class ActionModule(ControllerAction):
 
     def _redactor(self) -> Redactor:
         return Redactor(
-            {*self._secrets, *secret_values(self._task_vars, os.environ)},
+            {*self._secrets(), *secret_values(self._task_vars, os.environ)},
             (*DEFAULT_PATTERNS, *self._settings.redact_patterns),
         )
 
