@@ -300,7 +300,9 @@ class Alerts:
             del own["host"], own["groups"], own["delegated_to"]
             if subject.scope == "storm":
                 own["resource"] = run.playbook
-            own["hosts"] = cut_end(",".join(hosts or [outcome.host]), LABEL_VALUE_LIMIT)
+            own["hosts"] = cut_end(
+                ",".join(sorted(hosts or [outcome.host])), LABEL_VALUE_LIMIT
+            )
         description = (
             self._several(outcome, hosts)
             if subject.scope in ("playbook", "storm")
@@ -372,8 +374,10 @@ class Alerts:
             "playbook": self._run.playbook,
             "groups": ",".join(facts.groups),
         }
+        # What is about the whole run has the same title when it opens.
+        kind = {"run": "aborted", "playbook": "playbook"}.get(subject.scope, "passed")
         return self._event(
-            title=self._title("passed", task="", host=resource, status="ok"),
+            title=self._title(kind, task="run", host=resource, status="ok"),
             status="Ok",
             key=self.key(subject),
             description=f"{self._run.playbook}: works again.",
@@ -385,10 +389,10 @@ class Alerts:
     # -- inside
 
     def _several(self, outcome: TaskOutcome, hosts: t.Sequence[str]) -> str:
-        if len(hosts) < 2:
-            return f"First: {outcome.host}, {outcome.task.display_name}.\n\n"
-        named = cut_end(", ".join(hosts), DESCRIPTION_LIMIT // 2)
-        return f"{len(hosts)} hosts: {named}\n\nFirst: {outcome.host}, {outcome.task.display_name}.\n\n"
+        # In which order hosts fail differs from run to run.
+        named = cut_end(", ".join(sorted(hosts)), DESCRIPTION_LIMIT // 2)
+        several = f"{len(hosts)} hosts: {named}\n\n" if len(hosts) > 1 else ""
+        return f"{several}On {outcome.host}: "
 
     def _title(self, kind: str, **texts: str) -> str:
         template = self._settings.title_rule or TITLES[kind]

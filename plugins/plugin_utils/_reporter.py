@@ -103,13 +103,17 @@ class RunReporter:
         self._lost_roles = _results.LostRoles(play)
         self._rescues = Rescues()
         variables = Variables(play, warn=self._warn)
-        self._connect(variables)
+        if self._settings.recovery == "stateless" and variables.status:
+            self._statuses.add(variables.status)
         all_hosts = variables.all.get("ansible_play_hosts_all") or []
         # Of a play that matches no host, ansible-core says that its batch is the whole inventory.
         batch = variables.all.get("ansible_play_batch") or [] if all_hosts else []
         self._recorder.play_started(
             play._uuid, all_hosts=map(str, all_hosts), batch=map(str, batch)
         )
+        # The play's variables of a host have those of the group "all" in them, which is where vaults are kept.
+        host = self._host(str(all_hosts[0])) if all_hosts else None
+        self._connect(Variables(play, host=host, warn=self._warn))
         if self._recorder.watches:
             self._look_for_watched_tasks(play)
 
@@ -241,15 +245,14 @@ class RunReporter:
         if self._run is not None and not self._run.check:
             if self._settings.recovery == "auto" and self._run_alerts is not None:
                 self._alerts.close(facts)
-            elif (
-                self._settings.recovery == "stateless" and self._integration is not None
-            ):
-                self._alerts.close_stateless(
-                    facts,
-                    integration=self._integration,
-                    statuses=self._statuses,
-                    variables_of=self._variables_of,
-                )
+            elif self._settings.recovery == "stateless":
+                for integration in self._keys:
+                    self._alerts.close_stateless(
+                        facts,
+                        integration=integration,
+                        statuses=self._statuses,
+                        variables_of=self._variables_of,
+                    )
         self._deliver(self._settings.flush_timeout)
 
     def abort(self, how: str) -> None:
@@ -357,9 +360,10 @@ class RunReporter:
         if self._run_alerts is not None:
             self._run_alerts.hide([key])
         if key and not self._settings.dry_run:
-            self._delivery.use(connection)
+            # First, since what waits for a connection starts the courier, too.
             if self._settings.watch and self._reports_abort():
                 self._delivery.watch(self._alerts.when_killed(self._integration))
+            self._delivery.use(connection)
         if self._settings.recovery == "auto" and self._delivery.has_state():
             self._recorder.watch(*self._alerts.remember_open(self._integration))
 

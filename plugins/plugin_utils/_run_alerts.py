@@ -79,6 +79,7 @@ class RunAlerts:
         self._open: dict[str, dict[str, OpenAlert]] = {}
         self._raised: dict[str, _Raised] = {}
         self._hosts_at: dict[tuple[str, TaskIdentity], set[str]] = {}
+        self._hosts_in_storms: dict[tuple[str, str], set[str]] = {}
         self._aborted = 0
         self.recovered = 0
         self.would_send: list[AlertEvent] = []
@@ -97,6 +98,11 @@ class RunAlerts:
         """Look up what is open for this playbook, and return the hosts and tasks that it waits for."""
         alerts = self._delivery.open_alerts(integration, self._run.origin)
         self._open[integration] = {alert.alert_key: alert for alert in alerts}
+        for alert in alerts:
+            if alert.details.get("scope") == "storm":
+                self._hosts_in_storms[integration, alert.alert_key] = {
+                    cause.host for cause in causes_of(alert)
+                }
         causes = [cause for alert in alerts for cause in causes_of(alert)]
         return (
             {cause.host for cause in causes},
@@ -126,25 +132,38 @@ class RunAlerts:
         facts = HostFacts.of(variables, self._settings.label_vars)
         status = self._alerts.status_of(outcome, facts, handled=bool(handled))
         subject = self._alerts.subject(outcome, status)
-        if subject.scope != "playbook" and self._is_storm(
-            outcome, status, self._alerts.key(subject)
-        ):
-            subject = self._alerts.storm_subject(outcome, status)
         key = self._alerts.key(subject)
+        if self._settings.storm_threshold and subject.scope != "playbook":
+            storm = self._alerts.storm_subject(outcome, status)
+            if self._is_in_storm(
+                outcome, status, key, self._alerts.key(storm), integration
+            ):
+                subject, key = storm, self._alerts.key(storm)
         if key in self._raised:
-            self._add_reason(self._raised[key], outcome, instead_of)
+            self._add_reason(self._raised[key], outcome, facts, instead_of)
         else:
             self._raised[key] = raised = _Raised(subject, outcome, facts, handled)
             self._raise(key, raised, integration, instead_of)
 
-    def _is_storm(self, outcome: TaskOutcome, status: str, key: str) -> bool:
-        """Say whether so many hosts have failed at this task that no further one gets an alert of its own."""
-        threshold = self._settings.storm_threshold
-        if not threshold or key in self._raised:
+    def _is_in_storm(
+        self, outcome: TaskOutcome, status: str, key: str, storm: str, integration: str
+    ) -> bool:
+        """Say whether so many hosts have failed at this task that this one gets no alert of its own.
+
+        :param key: the key of its own alert.
+        :param storm: the key of the alert for all of them.
+        """
+        if key in self._raised:
             return False
         hosts = self._hosts_at.setdefault((status, outcome.task.identity), set())
         hosts.add(outcome.host)
-        return len(hosts) > threshold
+        # Hosts fail in another order each time. Whoever is in an open alert stays in that one, or every run of a long
+        # storm would open new ones.
+        if key in self._open.get(integration, {}):
+            return False
+        if outcome.host in self._hosts_in_storms.get((integration, storm), ()):
+            return True
+        return len(hosts) > self._settings.storm_threshold
 
     def _raise(
         self,
@@ -171,10 +190,17 @@ class RunAlerts:
         self,
         raised: _Raised,
         outcome: TaskOutcome,
+        facts: HostFacts,
         instead_of: tuple[TaskIdentity, int] | None,
     ) -> None:
         if outcome.host not in raised.hosts:
             raised.hosts.append(outcome.host)
+        if (
+            raised.outcome.host > outcome.host
+            and raised.outcome.status == outcome.status
+        ):
+            # One stands for all, always the same one.
+            raised.outcome, raised.facts = outcome, facts
         if raised.opened is not None and _note_cause(
             raised.opened, Cause.of(outcome, instead_of)
         ):

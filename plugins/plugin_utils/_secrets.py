@@ -47,7 +47,15 @@ def secret_values(
     for name, value in environ.items():
         if _SECRET_NAME.search(name):
             _collect(value, True, found, 1)
-    return found
+    # vault_server: vault01 is no secret where hosts have such names, and alerts are of no use without those.
+    names = _names(variables)
+    return {text for text in found if not any(text in name for name in names)}
+
+
+def _names(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Return what the host is called, and its groups."""
+    hosts = (variables.get(name) for name in ("inventory_hostname", "ansible_host"))
+    return [str(name) for name in (*hosts, *(variables.get("group_names") or ()))]
 
 
 def _collect(value: t.Any, named_secret: bool, found: set[str], depth: int) -> None:
