@@ -281,27 +281,33 @@ class TestNothingConfigured:
         assert "/dev/null/state" in result["problems"][-1]
 
 
+ENCRYPT = """
+import sys
+from ansible.parsing.vault import VaultLib, VaultSecret
+
+vault = VaultLib([("default", VaultSecret(b"not-a-secret"))])
+print("\\0".join(vault.encrypt(text).decode() for text in sys.argv[1:]))
+"""
+
+
+def encrypt(playground: Playground, texts: t.Sequence[str]) -> list[Tagged]:
+    """Return texts as Ansible Vault encrypts them for a playbook."""
+    answer = subprocess.run(
+        [playground.core.python, "-c", ENCRYPT, *texts],
+        env=playground.core.environment(playground.home),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [Tagged("!vault", text) for text in answer.stdout.split("\0")]
+
+
 def test_keys_and_labels_may_come_from_vault(playground: Playground) -> None:
     flashduty = playground.flashduty
     password = playground.write("password", "not-a-secret\n")
-
-    def encrypt(text: str) -> Tagged:
-        answer = subprocess.run(
-            [
-                playground.core.bin("ansible-vault"),
-                "encrypt_string",
-                "--vault-password-file",
-                str(password),
-                text,
-            ],
-            env=playground.core.environment(playground.home),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        lines = answer.stdout.strip().splitlines()
-        return Tagged("!vault", "\n".join(line.strip() for line in lines[1:]) + "\n")
-
+    key, label, inline, wrong = encrypt(
+        playground, [flashduty.alert_key, "label", "inline", WRONG_KEY]
+    )
     answers = playground.perform(
         {
             "key": send(
@@ -309,18 +315,13 @@ def test_keys_and_labels_may_come_from_vault(playground: Playground) -> None:
                 "vault",
                 integration_key="{{ vault_key }}",
                 api_url=flashduty.url,
-                labels={"secret": "{{ vault_label }}", "inline": encrypt("inline")},
+                labels={"secret": "{{ vault_label }}", "inline": inline},
             ),
-            "wrong": send(playground, "vault", integration_key=encrypt(WRONG_KEY)),
+            "wrong": send(playground, "vault", integration_key=wrong),
         },
         "--vault-password-file",
         str(password),
-        play={
-            "vars": {
-                "vault_key": encrypt(flashduty.alert_key),
-                "vault_label": encrypt("label"),
-            }
-        },
+        play={"vars": {"vault_key": key, "vault_label": label}},
         environment={"FLASHDUTY_API_URL": flashduty.url},
     )
 
@@ -331,68 +332,80 @@ def test_keys_and_labels_may_come_from_vault(playground: Playground) -> None:
     assert WRONG_KEY not in answers.written
 
 
-def test_certificates(playground: Playground) -> None:
-    with Emulator(client_certificate=True) as flashduty:
-        url = {"push_url": flashduty.push_url}
-        ca = {"ca_path": str(flashduty.ca_path)}
-        client = {
-            "client_cert": str(flashduty.client_cert),
-            "client_key": str(flashduty.client_key),
-        }
-        answers = playground.perform(
-            {
-                "unknown authority": send(playground, "tls", **url, **client),
-                "not verified": send(
-                    playground, "tls", **url, **client, validate_certs=False
-                ),
-                "no client certificate": send(playground, "tls", **url, **ca),
-                "all there": send(playground, "tls", **url, **ca, **client),
-                "key without certificate": send(
-                    playground, "tls", **url, client_key=client["client_key"]
-                ),
-                "diagnosis": diagnose(playground, **url, **ca),
-                "diagnosis unverified": diagnose(
-                    playground, **url, validate_certs=False
-                ),
-            }
-        )
-
-        assert changed(answers) == {
-            **dict.fromkeys(answers.results, False),
-            "not verified": True,
-            "all there": True,
-        }
-        assert "ca_path" in answers["unknown authority"]["msg"]
-        assert answers["unknown authority"]["error"]["code"] == "ConnectionFailed"
-        assert answers["no client certificate"]["error"]["code"] == "ConnectionFailed"
-        assert "client_cert" in answers["key without certificate"]["msg"]
-        assert answers["diagnosis"]["alert"]["authorities"] == str(flashduty.ca_path)
-        assert answers["diagnosis unverified"]["alert"]["authorities"] is None
-        assert flashduty.alert_key not in answers.written
-        assert "InsecureRequestWarning" not in answers.written
+@pytest.fixture(scope="module")
+def secure() -> t.Iterator[Emulator]:
+    """A Flashduty that asks for a certificate."""
+    with Emulator(client_certificate=True) as emulator:
+        yield emulator
 
 
-def test_a_proxy_counts_unless_it_is_not_wanted(
-    playground: Playground, flashduty: Emulator
-) -> None:
-    url = flashduty.push_url.replace(flashduty.url, "http://flashduty.invalid")
-    proxy = flashduty.url.replace("http://", "http://user:proxy-password@")
-
-    answers = playground.perform(
+@pytest.fixture(scope="module")
+def by_detours(playground: Playground, secure: Emulator) -> Answers:
+    """A run with TLS for one server, and a proxy for the other."""
+    url = {"push_url": secure.push_url}
+    ca = {"ca_path": str(secure.ca_path)}
+    client = {
+        "client_cert": str(secure.client_cert),
+        "client_key": str(secure.client_key),
+    }
+    far = playground.flashduty.push_url.replace(
+        playground.flashduty.url, "http://flashduty.invalid"
+    )
+    proxy = playground.flashduty.url.replace("http://", "http://user:proxy-password@")
+    return playground.perform(
         {
-            "through the proxy": send(playground, "proxy", push_url=url),
-            "not wanted": send(playground, "no proxy", push_url=url, use_proxy=False),
-            "diagnosis": diagnose(playground, push_url=url),
+            "unknown authority": send(playground, "tls", **url, **client),
+            "not verified": send(
+                playground, "tls", **url, **client, validate_certs=False
+            ),
+            "no client certificate": send(playground, "tls", **url, **ca),
+            "all there": send(playground, "tls", **url, **ca, **client),
+            "key without certificate": send(
+                playground, "tls", **url, client_key=client["client_key"]
+            ),
+            "diagnosis": diagnose(playground, **url, **ca),
+            "diagnosis unverified": diagnose(playground, **url, validate_certs=False),
+            "through the proxy": send(playground, "proxy", push_url=far),
+            "no proxy wanted": send(playground, "proxy", push_url=far, use_proxy=False),
+            "diagnosis of the proxy": diagnose(playground, push_url=far),
         },
         environment={"HTTP_PROXY": proxy, "http_proxy": proxy},
     )
 
-    assert changed(answers) == {
-        "through the proxy": True,
-        "not wanted": False,
-        "diagnosis": False,
-    }
-    assert answers["not wanted"]["error"]["code"] == "ConnectionFailed"
-    assert answers["diagnosis"]["alert"]["proxy"] == flashduty.url
-    assert "proxy-password" not in answers.written
-    assert flashduty.alert_key not in answers.written
+
+def test_only_what_is_trusted_gets_the_key(by_detours: Answers) -> None:
+    assert [name for name, sent in changed(by_detours).items() if sent] == [
+        "not verified",
+        "all there",
+        "through the proxy",
+    ]
+
+
+def test_what_is_wrong_with_certificates_is_said(by_detours: Answers) -> None:
+    assert "ca_path" in by_detours["unknown authority"]["msg"]
+    assert by_detours["unknown authority"]["error"]["code"] == "ConnectionFailed"
+    assert by_detours["no client certificate"]["error"]["code"] == "ConnectionFailed"
+    assert "client_cert" in by_detours["key without certificate"]["msg"]
+    assert "InsecureRequestWarning" not in by_detours.written
+
+
+def test_a_proxy_counts_unless_it_is_not_wanted(
+    by_detours: Answers, flashduty: Emulator
+) -> None:
+    assert "proxy" in arrived(flashduty)
+    assert by_detours["no proxy wanted"]["error"]["code"] == "ConnectionFailed"
+
+
+def test_the_diagnosis_shows_certificates_and_proxy(
+    by_detours: Answers, flashduty: Emulator, secure: Emulator
+) -> None:
+    assert by_detours["diagnosis"]["alert"]["authorities"] == str(secure.ca_path)
+    assert by_detours["diagnosis unverified"]["alert"]["authorities"] is None
+    assert by_detours["diagnosis of the proxy"]["alert"]["proxy"] == flashduty.url
+
+
+def test_no_secret_is_seen_on_detours(
+    by_detours: Answers, flashduty: Emulator, secure: Emulator
+) -> None:
+    for secret in ("proxy-password", flashduty.alert_key, secure.alert_key):
+        assert secret not in by_detours.written

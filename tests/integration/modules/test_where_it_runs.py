@@ -97,6 +97,26 @@ def bare_python(
     return str(folder / "bin" / "python")
 
 
+BROKEN = """
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import ControllerAction
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    connection_info_argument_spec,
+)
+
+
+class ActionModule(ControllerAction):
+    def argument_spec(self):
+        return connection_info_argument_spec()
+
+    def perform(self, options, task_vars):
+        self.resolve(self.layers(options, kind="alert"), kind="alert")
+        try:
+            raise ValueError("https://user@host/?integration_key=" + options["integration_key"])
+        except ValueError as exc:
+            raise RuntimeError(options["integration_key"]) from exc
+"""
+
+
 @pytest.fixture(scope="module")
 def from_target(playground: Playground, bare_python: str) -> Answers:
     flashduty = playground.flashduty
@@ -111,6 +131,8 @@ def from_target(playground: Playground, bare_python: str) -> Answers:
         {"kind": "echo_url", "match": {"alert_key": "target-echo"}},
     )
     there = {"send_from": "target"}
+
+    playground.write("action_plugins/broken.py", BROKEN)
 
     def order(alert_key: str, **options: t.Any) -> Task:
         return send(playground, alert_key, **there, **options)
@@ -156,7 +178,10 @@ def from_target(playground: Playground, bare_python: str) -> Answers:
                 "vars": {"ansible_python_interpreter": "/no/python"},
             },
             "nothing configured": order("target", push_url=None),
-        }
+            "broken": {"broken": {"integration_key": "sentinel-of-a-key"}},
+        },
+        # Faster; what happens without it is seen below.
+        environment={"ANSIBLE_PIPELINING": "true"},
     )
 
 
@@ -178,7 +203,8 @@ class TestFromTarget:
         assert from_target["change"]["event"]["link"] == "https://e.example/1"
 
     def test_it_really_runs_there(self, from_target: Answers) -> None:
-        assert "AnsiballZ_alert_event.py" in from_target.run.output
+        assert "Using module file" in from_target.run.output
+        assert "plugins/modules/alert_event.py" in from_target.run.output
 
     def test_errors_are_the_same(self, from_target: Answers) -> None:
         error = from_target["failing"]["error"]
@@ -440,38 +466,3 @@ def test_a_module_without_its_action_plugin_says_so(playground: Playground) -> N
         answer.stdout.count("runs on the controller and cannot be run as a module") == 3
     )
     assert answer.stdout.split().count("1") == 3
-
-
-BROKEN = """
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import ControllerAction
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    connection_info_argument_spec,
-)
-
-
-class ActionModule(ControllerAction):
-    def argument_spec(self):
-        return connection_info_argument_spec()
-
-    def perform(self, options, task_vars):
-        self.resolve(self.layers(options, kind="alert"), kind="alert")
-        try:
-            raise ValueError("https://user@host/?integration_key=" + options["integration_key"])
-        except ValueError as exc:
-            raise RuntimeError(options["integration_key"]) from exc
-"""
-
-
-def test_a_mistake_of_ours_does_not_show_the_key(playground: Playground) -> None:
-    playground.write("action_plugins/broken.py", BROKEN)
-
-    answers = playground.perform(
-        {"broken": {"broken": {"integration_key": "sentinel-of-a-key"}}}
-    )
-
-    result = answers["broken"]
-    assert (result["failed"], result["error"]["code"]) == (True, "InternalFailure")
-    assert "RuntimeError: [hidden]" in result["msg"]
-    assert "report" in result["error"]["hint"]
-    # The playbook was not printed, so this would be the message or the traceback.
-    assert "sentinel-of-a-key" not in answers.written
