@@ -186,8 +186,6 @@ def _texts_of(fields: t.Mapping[str, t.Any], status: str) -> dict[str, t.Any]:
     stderr = clean(fields.get("stderr")) or clean(fields.get("module_stderr"))
     if not message and fields.get("failed_when_result"):
         message = "The condition in failed_when was met."
-    if not (message or stdout or stderr or items):
-        message = _exception_text(fields)
     if not message and status == "unreachable":
         message = "The host did not answer."
     return {
@@ -197,11 +195,6 @@ def _texts_of(fields: t.Mapping[str, t.Any], status: str) -> dict[str, t.Any]:
         "rc": _return_code(fields.get("rc")),
         "failed_items": items,
     }
-
-
-def _exception_text(fields: t.Mapping[str, t.Any]) -> str:
-    text = clean(fields.get("exception"))
-    return "" if text.startswith("(traceback unavailable") else text
 
 
 def _return_code(value: object) -> int | None:
@@ -555,6 +548,8 @@ _EVEN_OUT = [
         (r"\bj\d{6,}\.\d+\b", "j…"),
         (r"\b0x[0-9a-f]{8,}\b", "0x…"),
         (r"(?m)^Shared connection to .* closed\.(?:\n|\Z)", ""),
+        # Until 2.18, messages of ansible-core show the lines around an error, perhaps with another task's arguments.
+        (r"(?s)The error appears to (?:be|have been) in '.*", ""),
     )
 ]
 
