@@ -11,6 +11,7 @@ import typing as t
 import uuid
 
 from ansible import context
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
     Connection,
 )
@@ -127,13 +128,18 @@ class ActionModule(ControllerAction):
         result = steps[self._options["step"]](deployment, narrator, state)
         state.data["deployment"] = deployment.as_data()
         state.data["will"] = self._will(deployment, narrator, state)
-        return {"change_key": deployment.change_key, **result}
+        return {
+            "change_key": deployment.change_key,
+            "callback": state.data.get("callback", {}).get(self._host, True),
+            "run_once": False,
+            **result,
+        }
 
     def _step_without_memory(self) -> Result:
         """Return the result of a step of which no other step will know."""
         if self._options["step"] == "failed":
             return repeated_result(self._task_vars)
-        return {"alerting": False, "run_once": False}
+        return {"callback": self._callback_is_wanted(), "run_once": False}
 
     # -- steps
 
@@ -169,11 +175,13 @@ class ActionModule(ControllerAction):
         if is_first and self._options["watch"] and self._is_sending(integrations):
             state.save()
             integrations.leave_last_will(state.path)
-        return {
-            "events": events,
-            "alerting": self._is_sending(integrations)
-            and "alert" in integrations.connections,
-        }
+        alerting = (
+            self._is_sending(integrations) and "alert" in integrations.connections
+        )
+        state.data.setdefault("callback", {})[self._host] = (
+            not alerting or self._options["callback"]
+        ) and self._callback_is_wanted()
+        return {"events": events}
 
     def _passed(
         self, deployment: Deployment, narrator: Narrator, state: SharedState
@@ -187,7 +195,7 @@ class ActionModule(ControllerAction):
         before = state.data.get("failed_before", {}).get(self._host, "")
         if fingerprint(self._task_vars) == before:
             deployment.failed(unknown_failure(self._host))
-            return {"run_once": False}
+            return {}
         # Whoever looks for secrets has to know the integration keys, too.
         self._integrations(quietly=True)
         deployment.failed(failure_of(self._host, self._task_vars, self._redactor()))
@@ -316,6 +324,15 @@ class ActionModule(ControllerAction):
         return Integrations(connections, state_path, self.warn)
 
     # -- surroundings
+
+    def _callback_is_wanted(self) -> bool:
+        """Return what the variable says outside of the deployment."""
+        value = self._templar.template(self._task_vars.get("flashduty_enabled", True))
+        try:
+            return bool(boolean(value))
+        except TypeError:
+            # The callback itself complains about it.
+            return True
 
     def _play_as_seen(self) -> Play:
         def hosts(name: str) -> frozenset[str]:

@@ -182,6 +182,7 @@ def deployment_step_argument_spec() -> dict[str, t.Any]:
             "choices": [status for status in ALERT_STATUSES if status != "Ok"],
             "default": "Critical",
         },
+        "callback": {"type": "bool", "default": False},
         "watch": {"type": "bool", "default": True},
     }
 

@@ -101,6 +101,12 @@ options:
     type: str
     choices: [Critical, Warning, Info]
     default: Critical
+  callback:
+    description:
+      - Whether the callback P(flashcat.flashduty.alert_on_failure#callback) raises alerts of its own for this deployment.
+        It is what RV(callback) returns when a failure of the deployment raises an alert anyway.
+    type: bool
+    default: false
   watch:
     description:
       - Whether a process beside the run watches how it ends. When no host is left to report, because all of them have
@@ -163,6 +169,7 @@ EXAMPLES = r"""
     hosts: "{{ groups['shop_api'] }}"
     alert: true
     alert_status: Warning
+    callback: true
     watch: false
 """
 
@@ -177,14 +184,17 @@ alert_key:
   returned: when the options are valid
   type: str
   sample: ansible:deployment:v1:64f6b9df2007be4b0bfe56f664f6b9df2007be4b
-alerting:
-  description: Whether failures of this deployment raise an alert.
-  returned: with O(step=begin)
+callback:
+  description:
+    - The value that the variable C(flashduty_enabled) should have for the deployment, so that the callback
+      P(flashcat.flashduty.alert_on_failure#callback) does not raise an alert for the same failure.
+    - It is V(false) when the deployment raises the alert, and else what the variable has been before.
+  returned: when the options are valid
   type: bool
-  sample: true
+  sample: false
 run_once:
-  description: Whether the task that failed was one with C(run_once), so that Ansible fails all hosts for it.
-  returned: with O(step=failed)
+  description: With O(step=failed), whether the failed task had C(run_once), so that Ansible fails all hosts for it.
+  returned: when the options are valid
   type: bool
   sample: false
 events:

@@ -51,6 +51,6 @@ class SharedState:
         """Write the data now. In place, so that whoever holds the file open sees it even after its deletion."""
         assert self._file is not None
         self._file.seek(0)
-        self._file.write(json.dumps(self.data))
+        self._file.write(json.dumps(self.data, default=str))
         self._file.truncate()
         self._file.flush()
