@@ -118,7 +118,9 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
     def tool(name: str, group: str, *arguments: str) -> Step:
         return Step(name, group, [python, "-m", *arguments])
 
-    molecule = nox("molecule", "molecule")
+    # By default, all checkouts of all collections share one folder, and what a broken run left in it counts.
+    scratch = {"MOLECULE_EPHEMERAL_DIRECTORY": str(LOGS / "molecule")}
+    molecule = nox("molecule", "molecule", **scratch)
     if not (ROOT / "extensions" / "molecule").is_dir():
         molecule.obstacle = "extensions/molecule does not exist"
 
