@@ -22,10 +22,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible.playbook.block import Block
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._results import (
-    is_handler,
-    is_meta,
-)
+
+from ._results import is_handler, is_meta
 
 if t.TYPE_CHECKING:
     from ansible.playbook.task import Task

@@ -19,8 +19,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
+from tests.tools.environments import ROOT
 from tests.tools.playbooks import parse_recap
 
 HERE = Path(__file__).resolve().parent
@@ -157,7 +159,7 @@ def look(run: Run, core: Core, flashduty: Emulator, folder: Path) -> Seen:
             ANSIBLE_STRATEGY_PLUGINS=str(HERE / "truth" / "strategy_plugins"),
             FLASHDUTY_LABELS=json.dumps({"case": case}),
             FLASHDUTY_PUSH_URL=flashduty.push_url,
-            PYTHONPATH=str(HERE / "truth"),
+            PYTHONPATH=str(ROOT),
             PYTHONDONTWRITEBYTECODE="1",
             WHAT_RAISES_TRUTH=str(truth),
         ),

@@ -18,6 +18,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._results import
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.tools.cores import Core
 from tests.tools.playbooks import Workspace
 

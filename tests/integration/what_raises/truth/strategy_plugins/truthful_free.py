@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from ansible.plugins.strategy.free import StrategyModule as Original
-from truth import TruthfulStrategy
+
+from tests.integration.what_raises.truth.truth import TruthfulStrategy
 
 
 class StrategyModule(TruthfulStrategy, Original):
