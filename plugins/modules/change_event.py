@@ -197,7 +197,7 @@ error:
           V(InternalError).
         - It is V(ConnectionFailed) or V(Timeout) when there was no answer, V(UnexpectedResponse) when the answer was
           not Flashduty's, V(InvalidEvent) when the event breaks a rule of the service, and V(InvalidConfiguration) when
-          an option is wrong. In the last two cases nothing was sent.
+          an option is wrong. In the last two cases nothing was sent. V(InternalFailure) is a bug of the collection.
       type: str
       sample: ConnectionFailed
     message:

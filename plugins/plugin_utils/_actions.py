@@ -137,6 +137,10 @@ class ControllerAction(ActionBase, abc.ABC):
             self.argument_spec(), mutually_exclusive=self.mutually_exclusive
         )
         outcome = validator.validate({k: plain(v) for k, v in self._task.args.items()})
+        for both in getattr(outcome, "_warnings", ()):
+            self.warn(
+                f"Both option {both['option']} and its alias {both['alias']} are set."
+            )
         if outcome.error_messages:
             raise self._complaint(
                 outcome.errors.errors[0], "; ".join(outcome.error_messages)

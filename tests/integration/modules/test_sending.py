@@ -172,6 +172,14 @@ def answers(playground: Playground) -> Answers:
         name: playground.task("alert_event", **alert, **event)
         for name, event in SENT.items()
     }
+    tasks["both titles"] = playground.task(
+        "alert_event",
+        **alert,
+        title="One",
+        title_rule="Other",
+        event_status="Info",
+        alert_key="b",
+    )
     tasks["change"] = playground.task(
         "change_event", push_url=flashduty.change_push_url, **DOCUMENTED_CHANGE
     )
@@ -298,6 +306,12 @@ def test_a_change_arrives_as_documented(
     )
 
 
+def test_an_option_and_its_alias_are_warned_of(answers: Answers) -> None:
+    assert answers["both titles"]["warnings"] == [
+        "Both option title_rule and its alias title are set."
+    ]
+
+
 def test_what_is_too_long_is_cut_and_named(
     answers: Answers, received: dict[str, Result]
 ) -> None:
@@ -363,7 +377,7 @@ def test_changes_are_checked_too(answers: Answers) -> None:
 def test_nothing_was_sent_but_what_was_valid(
     answers: Answers, flashduty: Emulator
 ) -> None:
-    assert len(flashduty.requests()) == len(SENT) + 1
+    assert len(flashduty.requests()) == len(SENT) + len(["change", "both titles"])
 
 
 def test_the_key_stands_nowhere(answers: Answers, flashduty: Emulator) -> None:
