@@ -155,18 +155,19 @@ def test_where_alerts_are_off_an_abort_raises_none(
     story: Story, arguments: list[str]
 ) -> None:
     playbook = (
-        playbook_of()
+        playbook_of("First")
         + "    - name: Pause\n      ansible.builtin.pause:\n        seconds: 5\n"
     )
     running = story.begin(playbook, *arguments, hosts=HOSTS, options={"watch": True})
     deadline = time.monotonic() + 60
     while "TASK [Pause]" not in running.stdout:
+        assert running.process.poll() is None, running.stdout + running.stderr
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
     running.kill()
 
-    time.sleep(1.5)
+    time.sleep(1.2)
     assert story.outcomes == {}
 
 
