@@ -185,7 +185,8 @@ def environment_for(step: Step) -> dict[str, str]:
     # nox looks for Pythons in PATH, and pyenv's shims do not work.
     folders = [VENV / "bin", *(python.parent for python in working_pythons().values())]
     path = [*map(str, folders), inherited.get("PATH", os.defpath)]
-    return {**inherited, "PATH": os.pathsep.join(path), **step.environment}
+    fixed = {"PATH": os.pathsep.join(path), "NO_COLOR": "1"}
+    return {**inherited, **fixed, **step.environment}
 
 
 class Runner:
