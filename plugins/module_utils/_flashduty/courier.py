@@ -65,6 +65,7 @@ _CLAIMED_AHEAD = 4
 _GATHERING_TIME = 0.004
 # Seconds that a claim outlives the timeout of its attempt.
 _LEASE_MARGIN = 30.0
+_NICENESS = 5
 _BACK_OFF = RetryPolicy(first_wait=1.0, longest_wait=30.0)
 
 
@@ -370,6 +371,8 @@ def _raise_alert(outbox: Outbox, on_kill: dict[str, t.Any]) -> None:
 
 def main() -> None:
     """Run a courier for the process that has started this one."""
+    # Where both want the processor, the run goes first.
+    os.nice(_NICENESS)
     start = json.loads(sys.stdin.readline() or "{}").get("start")
     if start is None:
         return
