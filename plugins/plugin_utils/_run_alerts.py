@@ -19,6 +19,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
 
 from ._alerts import Alerts, Cause, HostFacts, Subject
 from ._recovery import causes_of, recovered
+from ._run_context import LOCALHOST
 from ._secrets import secret_values
 from ._written_tasks import lines_in_file
 
@@ -96,7 +97,7 @@ class RunAlerts:
 
     def remember_open(self, integration: str) -> tuple[set[str], set[TaskIdentity]]:
         """Look up what is open for this playbook, and return the hosts and tasks that it waits for."""
-        alerts = self._delivery.open_alerts(integration, self._run.origin)
+        alerts = self._open_alerts(integration)
         self._open[integration] = {alert.alert_key: alert for alert in alerts}
         for alert in alerts:
             if alert.details.get("scope") == "storm":
@@ -181,6 +182,8 @@ class RunAlerts:
             "labels": _lasting(labels),
             "causes": causes,
         }
+        if raised.subject.host and raised.outcome.host in LOCALHOST:
+            details["machine"] = self._run.local_name
         raised.integration = integration
         raised.opened = self._opened(event, details)
         _note_cause(raised.opened, Cause.of(raised.outcome, instead_of))
@@ -273,7 +276,7 @@ class RunAlerts:
         for integration in self._open:
             closed, mended = recovered(
                 # As it is now: the run itself has added reasons.
-                self._delivery.open_alerts(integration, self._run.origin),
+                self._open_alerts(integration),
                 facts,
                 raised=self._raised,
                 limited=self._run.limited,
@@ -341,6 +344,15 @@ class RunAlerts:
                 yield "storm", status
 
     # -- inside
+
+    def _open_alerts(self, integration: str) -> list[OpenAlert]:
+        """Return what is open for this playbook. Several machines may share a home, and localhost is each of them."""
+        here = self._run.local_name
+        return [
+            alert
+            for alert in self._delivery.open_alerts(integration, self._run.origin)
+            if alert.details.get("machine", here) == here
+        ]
 
     def _lines_in_file(self, cause: Cause) -> frozenset[int] | None:
         return lines_in_file(cause.path, cause.task, project=self._run.project)

@@ -82,7 +82,7 @@ def read_labels(value: t.Any) -> dict[str, str]:
         value = _pairs(value)
     if not isinstance(value, t.Mapping):
         raise ValueError(
-            f"is a {type(value).__name__}: it must be a dictionary or name=value pairs"
+            f"is a {_type_name(value)}: it must be a dictionary or name=value pairs"
         )
     # Only now: a run without labels does without.
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
@@ -98,6 +98,13 @@ def read_labels(value: t.Any) -> dict[str, str]:
             )
         labels[str(name)] = text
     return labels
+
+
+def _type_name(value: t.Any) -> str:
+    """Return what a person calls the type: ansible-core has its own classes for all of them."""
+    if isinstance(value, t.Mapping):
+        return "dictionary"
+    return "list" if isinstance(value, (list, tuple)) else "single value"
 
 
 def _pairs(text: str) -> t.Any:
@@ -129,7 +136,7 @@ def _texts(value: t.Any) -> tuple[str, ...]:
         else:
             value = value.split(",")
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"is a {type(value).__name__}: it must be a list")
+        raise ValueError(f"is a {_type_name(value)}: it must be a list")
     return tuple(text for text in (str(item).strip() for item in value) if text)
 
 
