@@ -440,6 +440,8 @@ def _verify(connection: Connection) -> bool | str:
 
 
 def _read_all(raw: t.Any) -> bytes:
+    # The default of urllib3 2.
+    raw.enforce_content_length = True
     content = b""
     while len(content) <= _LONGEST_ANSWER:
         # The empty piece counts: with it comes the complaint about an answer that ended too early.
