@@ -311,6 +311,8 @@ class Delivery:
     def _environment(self, home: str) -> dict[str, str]:
         """Return the environment of the run, without what may hold a key, and with the way to the core."""
         keys = [connection.integration_key for connection in self._connections.values()]
+        # The package requests may have been found by the run's own path.
+        path = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
         return {
             **{
                 name: value
@@ -318,7 +320,7 @@ class Delivery:
                 if not name.startswith("FLASHDUTY_")
                 and not any(key in value for key in keys)
             },
-            "PYTHONPATH": home,
+            "PYTHONPATH": os.pathsep.join(path),
         }
 
     def _restart_courier(self) -> None:

@@ -9,8 +9,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
+from collections.abc import Mapping
+
+try:
+    from ansible._internal._datatag._tags import VaultedValue
+except ImportError:
+    # ansible-core before 2.19 has types of its own for such values, and no tags.
+    _VAULTED_TAG: t.Any = None
+else:
+    _VAULTED_TAG = VaultedValue
 
 # Shorter values would mask ordinary words and numbers.
 _SHORTEST_NAMED = 6
@@ -23,15 +33,7 @@ _SECRET_NAME = re.compile(
 )
 # Large, not the user's own, or lazy: looking into them would cost time and find nothing.
 _NOT_LOOKED_INTO = frozenset(
-    (
-        "hostvars",
-        "vars",
-        "groups",
-        "ansible_facts",
-        "environment",
-        "omit",
-        "ansible_play_hosts_all",
-    )
+    ("hostvars", "vars", "groups", "environment", "omit", "play_hosts")
 )
 _VAULTED_TYPES = ("AnsibleVaultEncryptedUnicode", "EncryptedString")
 
@@ -40,16 +42,27 @@ def secret_values(
     variables: t.Mapping[str, t.Any], environ: t.Mapping[str, str]
 ) -> set[str]:
     """Return the values that are secret: those from Ansible Vault, and those whose name says so."""
-    found: set[str] = set()
+    found = set(_secrets_of_environment(tuple(environ.items())))
     for name, value in variables.items():
         if name not in _NOT_LOOKED_INTO:
-            _collect(value, bool(_SECRET_NAME.search(str(name))), found, _DEEPEST)
-    for name, value in environ.items():
-        if _SECRET_NAME.search(name):
-            _collect(value, True, found, 1)
+            named_secret = bool(_SECRET_NAME.search(name))
+            depth = _DEEPEST
+            if name.startswith("ansible_") and name != "ansible_env":
+                # Facts are many, and but for the environment hold nothing of the kind.
+                depth = 0
+            _collect(value, named_secret, found, depth)
     # vault_server: vault01 is no secret where hosts have such names, and alerts are of no use without those.
     names = _names(variables)
     return {text for text in found if not any(text in name for name in names)}
+
+
+@functools.lru_cache(maxsize=1)
+def _secrets_of_environment(environ: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    found: set[str] = set()
+    for name, value in environ:
+        if _SECRET_NAME.search(name):
+            _collect(value, True, found, 0)
+    return frozenset(found)
 
 
 def _names(variables: t.Mapping[str, t.Any]) -> list[str]:
@@ -59,7 +72,11 @@ def _names(variables: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def _collect(value: t.Any, named_secret: bool, found: set[str], depth: int) -> None:
-    if isinstance(value, t.Mapping):
+    if isinstance(value, str):
+        # First, since most values are texts, and most of those neither.
+        if not named_secret and not is_vaulted(value):
+            return
+    elif isinstance(value, Mapping):
         if depth:
             for name, item in value.items():
                 _collect(
@@ -69,7 +86,7 @@ def _collect(value: t.Any, named_secret: bool, found: set[str], depth: int) -> N
                     depth - 1,
                 )
         return
-    if isinstance(value, (list, tuple)):
+    elif isinstance(value, (list, tuple)):
         if depth:
             for item in value:
                 _collect(item, named_secret, found, depth - 1)
@@ -92,13 +109,6 @@ def _collect(value: t.Any, named_secret: bool, found: set[str], depth: int) -> N
 
 def is_vaulted(value: t.Any) -> bool:
     """Say whether a value was encrypted with Ansible Vault."""
-    return type(value).__name__ in _VAULTED_TYPES or _is_tagged_vaulted(value)
-
-
-def _is_tagged_vaulted(value: t.Any) -> bool:
-    try:
-        from ansible._internal._datatag._tags import VaultedValue
-    except ImportError:
-        # ansible-core before 2.19 has no tags.
-        return False
-    return bool(VaultedValue.is_tagged_on(value))
+    if type(value).__name__ in _VAULTED_TYPES:
+        return True
+    return _VAULTED_TAG is not None and bool(_VAULTED_TAG.is_tagged_on(value))

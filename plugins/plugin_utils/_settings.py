@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 RAISING_STATUSES = ("Critical", "Warning", "Info")
@@ -80,7 +81,7 @@ def read_labels(value: t.Any) -> dict[str, str]:
     """
     if isinstance(value, str):
         value = _pairs(value)
-    if not isinstance(value, t.Mapping):
+    if not isinstance(value, Mapping):
         raise ValueError(
             f"is a {_type_name(value)}: it must be a dictionary or name=value pairs"
         )
@@ -102,7 +103,7 @@ def read_labels(value: t.Any) -> dict[str, str]:
 
 def _type_name(value: t.Any) -> str:
     """Return what a person calls the type: ansible-core has its own classes for all of them."""
-    if isinstance(value, t.Mapping):
+    if isinstance(value, Mapping):
         return "dictionary"
     return "list" if isinstance(value, (list, tuple)) else "single value"
 
