@@ -113,7 +113,7 @@ SENT = {
         "labels": {f"{number:03}{'n' * 125}": "v" * 2048 for number in range(50)},
     },
 }
-REFUSED = {
+REFUSED: dict[str, tuple[Result, str, str]] = {
     "status": (
         {"event_status": "critical"},
         "event_status",
@@ -132,7 +132,7 @@ REFUSED = {
     "image without src": ({"images": [{"alt": "a"}]}, "src", "images"),
     "image with a file": ({"images": [{"src": "file:///a"}]}, "images", "http"),
 }
-MISCONFIGURED = {
+MISCONFIGURED: dict[str, tuple[Result, str, str]] = {
     "unknown option": ({"severity": "Critical"}, "severity", "There is no such option"),
     "timeout": ({"timeout": 0}, "timeout", "greater than 0"),
     "retries": ({"retries": -1}, "retries", "0 or more"),
