@@ -56,14 +56,21 @@ def read_settings(get: t.Callable[[str], t.Any]) -> tuple[Settings, list[str]]:
     for option in (one.name for one in fields(Settings)):
         try:
             value = get(option)
-            if value is not None:
-                check = _CHECKS.get(option)
-                values[option] = check(value) if check else value
+        except Exception:  # noqa: BLE001
+            # Ansible's own check of type and choices. What it raises, and says, differs from version to version.
+            problems.append(
+                f"{option} has a wrong value: it must be {_EXPECTED.get(option, 'true or false')}."
+                " The default is used."
+            )
+            continue
+        if value is None:
+            continue
+        try:
+            check = _CHECKS.get(option)
+            values[option] = check(value) if check else value
         except ValueError as exc:
-            problems.append(f"{option} {exc}. The default is used.")
-        except Exception as exc:  # noqa: BLE001
-            # Whatever Ansible's own check of the type raises, on any version.
-            problems.append(f"{option} cannot be used: {exc}. The default is used.")
+            problem = str(exc) or f"is {value}: it must be {_EXPECTED[option]}"
+            problems.append(f"{option} {problem}. The default is used.")
     settings = Settings(**values)
     if settings.recovery == "stateless" and settings.alert_scope == "task":
         problems.append(
@@ -157,7 +164,7 @@ def _patterns(value: t.Any) -> tuple[str, ...]:
 def _one_of(*allowed: str) -> t.Callable[[t.Any], str]:
     def check(value: t.Any) -> str:
         if value not in allowed:
-            raise ValueError(f"is {value!r}: it must be one of {', '.join(allowed)}")
+            raise ValueError
         return str(value)
 
     return check
@@ -165,18 +172,22 @@ def _one_of(*allowed: str) -> t.Callable[[t.Any], str]:
 
 def _at_least(least: int) -> t.Callable[[t.Any], t.Any]:
     def check(value: t.Any) -> t.Any:
-        if value < least:
-            raise ValueError(f"is {value}: it must be {least} or more")
+        # Neither less, nor no number at all (nan).
+        if not value >= least:
+            raise ValueError
         return value
 
     return check
 
 
+_SCOPES = ("host", "task", "playbook")
+_RECOVERIES = ("auto", "stateless", "never")
+
 _CHECKS: dict[str, t.Callable[[t.Any], t.Any]] = {
-    "alert_scope": _one_of("host", "task", "playbook"),
+    "alert_scope": _one_of(*_SCOPES),
     "failed_status": _one_of(*RAISING_STATUSES),
     "unreachable_status": _one_of(*RAISING_STATUSES),
-    "recovery": _one_of("auto", "stateless", "never"),
+    "recovery": _one_of(*_RECOVERIES),
     "storm_threshold": _at_least(0),
     "max_in_flight": _at_least(1),
     "rate_limit": _at_least(0),
@@ -184,4 +195,21 @@ _CHECKS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "labels": read_labels,
     "label_vars": _texts,
     "redact_patterns": _patterns,
+}
+
+_EXPECTED = {
+    "alert_scope": f"one of {', '.join(_SCOPES)}",
+    "failed_status": f"one of {', '.join(RAISING_STATUSES)}",
+    "unreachable_status": f"one of {', '.join(RAISING_STATUSES)}",
+    "recovery": f"one of {', '.join(_RECOVERIES)}",
+    "storm_threshold": "a whole number, 0 or more",
+    "max_in_flight": "a whole number, 1 or more",
+    "rate_limit": "a whole number, 0 or more",
+    "flush_timeout": "a number of seconds, 0 or more",
+    "alert_namespace": "a text",
+    "playbook_id": "a text",
+    "title_rule": "a text",
+    "labels": "name=value pairs or a JSON object",
+    "label_vars": "a list of names",
+    "redact_patterns": "a list of regular expressions",
 }
