@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.control import Emulator, Item
-from tests.tools.cores import Core
+from tests.tools.cores import Core, configured_cores
 from tests.tools.playbooks import PlaybookRun, RunningPlaybook, Workspace
 
 HERE = Path(__file__).resolve().parent
@@ -143,8 +143,26 @@ def hosts_that_said(run: PlaybookRun, words: str) -> set[str]:
     return set(re.findall(rf'"{words} (\S+)"', run.stdout))
 
 
+@pytest.fixture(scope="session")
+def flashduty() -> t.Iterator[Emulator]:
+    """One Flashduty for all these tests; each begins with an empty one."""
+    with Emulator() as emulator:
+        yield emulator
+
+
 @pytest.fixture
-def shop(tmp_path: Path, core: Core, emulator: Emulator) -> t.Iterator[Shop]:
-    shop = Shop(tmp_path, core, emulator)
+def shop(tmp_path: Path, core: Core, flashduty: Emulator) -> t.Iterator[Shop]:
+    """With every ansible-core."""
+    flashduty.reset()
+    shop = Shop(tmp_path, core, flashduty)
+    yield shop
+    shop.close()
+
+
+@pytest.fixture
+def one_shop(tmp_path: Path, flashduty: Emulator) -> t.Iterator[Shop]:
+    """With the newest ansible-core only, for what does not depend on it."""
+    flashduty.reset()
+    shop = Shop(tmp_path, configured_cores()[-1], flashduty)
     yield shop
     shop.close()
