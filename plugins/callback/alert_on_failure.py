@@ -20,7 +20,7 @@ description:
 author:
   - Flashcat (@flashcatcloud)
 requirements:
-  - Enable it with C(callbacks_enabled) in C(ansible.cfg).
+  - To be enabled with C(callbacks_enabled) in C(ansible.cfg)
   - Python package C(requests) on the controller
 extends_documentation_fragment:
   - flashcat.flashduty._connection
@@ -31,6 +31,12 @@ notes:
   - The variables C(flashduty_enabled), C(flashduty_status), C(flashduty_labels) and C(flashduty_description), set on a
     play, block, task, host or group, override what an alert says, with Ansible's usual precedence and templated. In
     C(flashduty_description), C({description}) stands for the description that would have been sent.
+seealso:
+  - module: flashcat.flashduty.outbox_info
+  - module: flashcat.flashduty.outbox_flush
+  - module: flashcat.flashduty.connection_info
+  - module: flashcat.flashduty.alert_event
+    description: Alerts at explicit steps.
 options:
   enabled:
     description:
@@ -170,7 +176,7 @@ options:
         key: playbook_id
   title_rule:
     description:
-      - The title of the alerts, in the place of C({task} failed on {host} ({playbook})) and the like.
+      - The title of the alerts, in the place of V({task} failed on {host} ({playbook}\)) and the like.
       - It may use C({task}), C({host}), C({playbook}) and C({status}), and Flashduty's own variables, which the
         labels satisfy, such as C($resource::$check).
     type: str
@@ -276,13 +282,69 @@ options:
 """
 
 EXAMPLES = r"""
-example: >
-  To enable the callback, add this to ansible.cfg
+---
+# Each of these is a text of its own: a part of ansible.cfg, of a shell, or of a playbook.
 
+ansible.cfg, the key in a file that only one user can read: |
   [defaults]
   callbacks_enabled = flashcat.flashduty.alert_on_failure
+
   [flashduty]
   integration_key_file = ~/.config/flashduty/integration_key
+
+The same in the environment, with the push URL as it is copied from the Flashduty console: |
+  export ANSIBLE_CALLBACKS_ENABLED=flashcat.flashduty.alert_on_failure
+  export FLASHDUTY_PUSH_URL='https://api.flashcat.cloud/event/push/alert/standard?integration_key=…'
+
+See what would be sent, without a key: |
+  FLASHDUTY_DRY_RUN=true ansible-playbook -v site.yml
+
+Labels from the inventory, which say whose a host is: |
+  [flashduty]
+  label_vars = service, team, env
+  labels = region=eu-1, site=berlin
+
+Every task is a check of its own, and nobody is to be woken up for it: |
+  [flashduty]
+  alert_scope = task
+  failed_status = Warning
+  title_rule = $resource::$check
+
+One alert for the whole run, and one for a run that is killed: |
+  [flashduty]
+  alert_scope = playbook
+  watch = true
+
+A file that laptops share with the control node, which sets FLASHDUTY_ENABLED=true: |
+  [flashduty]
+  enabled = false
+
+Containers, such as those of AWX, which remember nothing of the run before: |
+  export FLASHDUTY_RECOVERY=stateless
+  export FLASHDUTY_FLUSH_TIMEOUT=30
+
+A private deployment with its own certificate authority, beside a proxy for the rest of the world: |
+  [flashduty]
+  api_url = https://flashduty.example.com
+  ca_path = /etc/pki/tls/certs/example-ca.pem
+  use_proxy = false
+
+More to be masked than what looks like a password, a token or a key: |
+  [flashduty]
+  redact_patterns = ["customer-[0-9]{6}", "(?i)iban: (?P<secret>[A-Z0-9 ]+)"]
+
+Variables override an alert where the task is written: |
+  - name: Renew the certificate
+    ansible.builtin.command: /opt/shop/bin/renew --days 30
+    changed_when: true
+    vars:
+      flashduty_status: Warning
+      flashduty_labels:
+        service: certificates
+      flashduty_description: |
+        Runbook: https://wiki.example.com/certificates
+
+        {description}
 """
 
 import typing as t
@@ -313,6 +375,8 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
+        # The flush of handlers at the end of a section is one: handlers that fail there are not rescued.
+        self.wants_implicit_tasks = True
         self._callback = AlertCallback(self._configured, self._display)
 
     def set_options(
