@@ -147,7 +147,7 @@ EXAMPLES = r"""
       api_url: https://flashduty.example.com
       ca_path: /etc/pki/tls/certs/example-ca.pem
   block:
-    - name: Raise an alert with a key that Flashduty's users never see
+    - name: Raise an alert with a key that is made for it
       flashcat.flashduty.alert_event:
         title_rule: Restart of {{ inventory_hostname }} takes too long
         event_status: Info
@@ -164,7 +164,7 @@ EXAMPLES = r"""
     integration_key: "{{ vault_flashduty_integration_key }}"
     title: Gateway {{ inventory_hostname }} was replaced
     event_status: Info
-    event_time: "{{ ansible_date_time.epoch }}"
+    event_time: "{{ ansible_facts['date_time']['epoch'] }}"
     images:
       - src: https://grafana.example.com/render/gateway.png
         alt: Traffic of the last hour

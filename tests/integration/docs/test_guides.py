@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import json
 import os
@@ -121,9 +122,23 @@ def the_shop_is_deployed(reader: Reader, blocks: list[Block]) -> None:
     assert (change["title"], change["status"]) == ("Deploy shop-api 1.4.2", "Done")
 
 
+def the_deployment_is_mended(reader: Reader, blocks: list[Block]) -> None:
+    [alert] = reader.flashduty.alerts()
+    changes = reader.flashduty.changes()
+
+    assert alert["title"] == "Deployment of shop-api failed"
+    assert alert["status"] == "recovered"
+    assert [(change["title"], change["status"]) for change in changes] == [
+        ("Deploy shop-api 1.4.2", "Canceled"),
+        ("Deploy shop-api 1.4.2", "Done"),
+        ("Kernel update of the database cluster", "Done"),
+    ]
+
+
 # What has to hold when somebody has done all that a page shows.
 AFTERWARDS: dict[str, t.Callable[[Reader, list[Block]], None]] = {
     "README": the_shop_is_deployed,
+    "guide_deployments": the_deployment_is_mended,
     "guide_getting_started": the_alert_is_closed,
     "guide_routing": the_inventory_says_who_is_paged,
 }
@@ -158,6 +173,31 @@ def test_the_readme_shows_what_the_demo_prints() -> None:
     printed = normalised(demo.stdout)
     for line in normalised(shown).splitlines():
         assert line.strip() in printed
+
+
+CALLBACK_FILE = ROOT / "plugins" / "callback" / "alert_on_failure.py"
+[EXAMPLES] = [
+    yaml.safe_load(ast.literal_eval(node.value))
+    for node in ast.parse(CALLBACK_FILE.read_text(encoding="utf-8")).body
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EXAMPLES"
+]
+
+
+def test_the_examples_of_the_callback_work(reader: Reader) -> None:
+    (reader.folder / "site.yml").write_text("- hosts: localhost\n")
+
+    blocks = [
+        Block(title, 1, language_of(text), "", text) for title, text in EXAMPLES.items()
+    ]
+
+    reader.read(blocks)
+    assert len(blocks) > 5
+
+
+def language_of(text: str) -> str:
+    if text.startswith("["):
+        return "ini"
+    return "yaml" if text.startswith("- ") else "console"
 
 
 def test_awx_can_inject_the_credential() -> None:
