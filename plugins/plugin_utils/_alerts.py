@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -57,6 +58,8 @@ TITLES = {
 
 _TAIL_LIMIT = 1000
 _MOST_ITEMS = 20
+_ITEM_LIMIT = 500
+_ITEM_LABEL_LIMIT = 200
 # An invisible character that joins words: it ends a template of Flashduty before it begins.
 _WORD_JOINER = "\u2060"
 
@@ -219,6 +222,31 @@ class Alerts:
             self._redactor = Redactor(
                 self._secrets, (*DEFAULT_PATTERNS, *self._settings.redact_patterns)
             )
+
+    def without_secrets(self, outcome: TaskOutcome) -> TaskOutcome:
+        """Return an outcome whose texts hold no secret, cut to what can be of use.
+
+        In this order: half a secret would not be found any more.
+        """
+
+        def mask(text: str) -> str:
+            return cut_middle(
+                self._redactor.scrub(clean_text(text)), 2 * DESCRIPTION_LIMIT
+            )
+
+        return dataclasses.replace(
+            outcome,
+            message=mask(outcome.message),
+            stdout=mask(outcome.stdout),
+            stderr=mask(outcome.stderr),
+            failed_items=tuple(
+                (
+                    cut_middle(mask(label), _ITEM_LABEL_LIMIT, mark=ELLIPSIS),
+                    cut_middle(mask(text), _ITEM_LIMIT),
+                )
+                for label, text in outcome.failed_items
+            ),
+        )
 
     def status_of(
         self, outcome: TaskOutcome, facts: HostFacts, *, handled: bool
@@ -487,11 +515,10 @@ def describe(outcome: TaskOutcome, *, handled: str = "") -> str:
     return "\n\n".join([*parts, place])
 
 
-def cut_middle(text: str, limit: int) -> str:
+def cut_middle(text: str, limit: int, *, mark: str = f"\n{ELLIPSIS}\n") -> str:
     """Return the text, cut to a number of characters: its middle goes, since beginning and end say most."""
     if len(text) <= limit:
         return text
-    mark = f"\n{ELLIPSIS}\n"
     head = (limit - len(mark)) * 3 // 5
     return text[:head] + mark + text[len(text) - (limit - len(mark) - head) :]
 

@@ -33,9 +33,10 @@ if t.TYPE_CHECKING:
     from ansible.playbook.task import Task
 
 CENSORED = "The output has been hidden, since no_log is set."
-TEXT_LIMIT = 4096
+# More than is sent: what is secret is found in whole texts, and only then they are cut to their final size.
+TEXT_LIMIT = 16384
 LABEL_LIMIT = 200
-ITEM_LIMIT = 500
+ITEM_LIMIT = 4096
 CUT = "\n[…]\n"
 
 _CACHE_SIZE = 2048
@@ -239,7 +240,7 @@ def _item_label(item: t.Mapping[str, t.Any]) -> str:
     label = item.get("_ansible_item_label")
     if label is None:
         label = item.get(str(item.get("ansible_loop_var", "item")))
-    return clean(label, limit=LABEL_LIMIT).replace("\n", " ")
+    return clean(label, limit=ITEM_LIMIT).replace("\n", " ")
 
 
 def _item_message(item: t.Mapping[str, t.Any]) -> str:

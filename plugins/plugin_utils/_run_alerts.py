@@ -130,6 +130,7 @@ class RunAlerts:
         if not variables.enabled:
             return
         self._alerts.hide(secret_values(variables.all, os.environ))
+        outcome = self._alerts.without_secrets(outcome)
         facts = HostFacts.of(variables, self._settings.label_vars)
         status = self._alerts.status_of(outcome, facts, handled=bool(handled))
         subject = self._alerts.subject(outcome, status)

@@ -28,7 +28,7 @@ _SHORTEST_VAULTED = 4
 _DEEPEST = 4
 
 _SECRET_NAME = re.compile(
-    r"passw(or)?d|passphrase|passwd|secret|token|api_?key|access_?key|private_?key|auth_?key|credential|vault",
+    r"passw(or)?d|passphrase|passwd|(?<![a-z])pass(?![a-z])|_pwd(?![a-z])|secret|token|api_?key|access_?key|private_?key|auth_?key|credential|vault",
     re.IGNORECASE,
 )
 # Large, not the user's own, or lazy: looking into them would cost time and find nothing.
