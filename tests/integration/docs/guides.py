@@ -110,7 +110,10 @@ class _Loader(yaml.SafeLoader):
     """Reads what Ansible reads."""
 
 
-_Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+_Loader.add_constructor(
+    "!unsafe",
+    lambda loader, node: loader.construct_scalar(t.cast(yaml.ScalarNode, node)),
+)
 
 
 def read_guide(path: Path) -> list[Block]:
