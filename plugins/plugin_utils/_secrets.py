@@ -35,6 +35,7 @@ _SECRET_NAME = re.compile(
 _NOT_LOOKED_INTO = frozenset(
     ("hostvars", "vars", "groups", "environment", "omit", "play_hosts")
 )
+_VAULT_HEADER = b"$ANSIBLE_VAULT;"
 _VAULTED_TYPES = ("AnsibleVaultEncryptedUnicode", "EncryptedString")
 
 
@@ -108,7 +109,37 @@ def _collect(value: t.Any, named_secret: bool, found: set[str], depth: int) -> N
 
 
 def is_vaulted(value: t.Any) -> bool:
-    """Say whether a value was encrypted with Ansible Vault."""
-    if type(value).__name__ in _VAULTED_TYPES:
+    """Say whether a value was encrypted with Ansible Vault, by itself or with the whole file that it stands in."""
+    if type(value).__name__ in _VAULTED_TYPES or _is_tagged_vaulted(value):
         return True
-    return _VAULTED_TAG is not None and bool(_VAULTED_TAG.is_tagged_on(value))
+    path = _file_of(value)
+    return path is not None and _is_vault(path)
+
+
+def _is_tagged_vaulted(value: t.Any) -> bool:
+    try:
+        from ansible._internal._datatag._tags import VaultedValue
+    except ImportError:
+        # ansible-core before 2.19 has no tags.
+        return False
+    return bool(VaultedValue.is_tagged_on(value))
+
+
+def _file_of(value: t.Any) -> str | None:
+    """Return the file that a value was read from, as far as ansible-core remembers."""
+    try:
+        from ansible._internal._datatag._tags import Origin
+    except ImportError:
+        position = getattr(value, "ansible_pos", None)
+        return str(position[0]) if position and position[0] else None
+    origin = Origin.get_tag(value)
+    return str(origin.path) if origin is not None and origin.path else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_vault(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_VAULT_HEADER)) == _VAULT_HEADER
+    except OSError:
+        return False
