@@ -27,7 +27,7 @@ extends_documentation_fragment:
   - flashcat.flashduty._connection.plugin
 notes:
   - The integration key may also come from the variables C(flashduty_integration_key) and C(flashduty_push_url) of a
-    play, and so from Ansible Vault.
+    play or of the group C(all), and so from Ansible Vault. They count more than environment and C(ansible.cfg).
   - The variables C(flashduty_enabled), C(flashduty_status), C(flashduty_labels) and C(flashduty_description), set on a
     play, block, task, host or group, override what an alert says, with Ansible's usual precedence and templated. In
     C(flashduty_description), C({description}) stands for the description that would have been sent.
