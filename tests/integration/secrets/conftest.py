@@ -126,7 +126,10 @@ def processes_of(folder: Path) -> dict[int, tuple[bytes, bytes]]:
                 environment = (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if b"courier" in arguments and os.fsencode(folder) in environment:
+            if (
+                b"_flashduty.courier" in arguments
+                and os.fsencode(folder) in environment
+            ):
                 found[int(entry.name)] = (arguments, environment)
     return found
 
