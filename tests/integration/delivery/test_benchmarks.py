@@ -1,0 +1,73 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether the benchmarks themselves work; what they measure is for ``make bench``."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from tests.benchmarks.measuring import Contender, Figure, take_turns
+from tests.benchmarks.report import picture, rst, table
+from tests.benchmarks.run import main
+
+FIGURES = [
+    Figure("a run", "×", 1.0149, 1.02, {"without": 1.0}),
+    Figure("a slow run", "×", 1.2, 1.1, {"without": 1.0, "one <that> posts": 6.5}),
+    Figure("draining", "of bare", 0.95, 0.9, {"bare": 1.0}, at_least=True),
+    Figure("memory", "MiB", -0.1, 2.0),
+]
+
+
+def test_all_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--rounds", "1"]) == 0
+
+    printed = capsys.readouterr().out
+    for what in (
+        "hosts × 5 tasks, nothing fails",
+        "memory of that run",
+        "failing hosts, answers in 100 ms, all delivered at exit",
+        "alert_event on",
+        "one event into the outbox",
+        "draining 400 events",
+        "memory of the courier",
+    ):
+        assert what in printed
+
+
+def test_what_falls_short_is_told() -> None:
+    assert [figure.holds for figure in FIGURES] == [True, False, True, True]
+    assert "at most 1.1 × (falls short)" in table(FIGURES)
+    assert "at least 0.9 of bare" in table(FIGURES)
+
+
+def test_the_documentation_gets_a_table_and_a_picture() -> None:
+    text = rst(FIGURES, "2 cores")
+    drawing = ElementTree.fromstring(picture(FIGURES))
+
+    assert text.count("\n  * - ") == len(FIGURES) + 1
+    assert "2 cores" in text
+    assert drawing.tag.endswith("svg")
+    # One for the background, one each for ours, and one for each of the others.
+    assert len(drawing.findall("{*}rect")) == 1 + len(FIGURES) + 4
+
+
+def test_contenders_take_turns() -> None:
+    order: list[str] = []
+
+    def worker(name: str) -> Contender:
+        def work() -> float:
+            order.append(name)
+            return float(len(order))
+
+        return Contender(name, work)
+
+    one, other = worker("one"), worker("other")
+
+    take_turns([one, other], 3, unit="s")
+
+    assert order == ["one", "other", "other", "one", "one", "other"]
+    assert one.samples == [1.0, 4.0, 5.0]
