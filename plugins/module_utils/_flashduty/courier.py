@@ -121,6 +121,7 @@ class Courier:
         :raises OutboxError: when the state file is damaged, was replaced, or could not be used to the end.
         """
         while not self._is_late():
+            self._notice_end()
             try:
                 self._settle()
                 self._mourn()
@@ -218,13 +219,23 @@ class Courier:
             connection = Connection(**news["connection"])
             self._routes.setdefault(connection.fingerprint, _Route(connection))
         elif "farewell" in news:
-            self._deadline = self._clock.monotonic() + float(news["farewell"])
+            self._end_within(float(news["farewell"]))
+
+    def _notice_end(self) -> None:
+        """Notice when the run is gone without a farewell."""
+        if self._deadline is None and self._is_gone():
+            self._was_killed = True
+            self._end_within(AFTER_KILL)
+
+    def _end_within(self, seconds: float) -> None:
+        now = self._clock.monotonic()
+        self._deadline = now + seconds
+        for route in self._routes.values():
+            # One more attempt, for it may be the last one, unless the service has asked for peace.
+            route.resumes_at = min(route.resumes_at, max(now, route.asked_until))
 
     def _mourn(self) -> None:
-        """Notice when the run is gone without a farewell, and raise the alert for that."""
-        if self._deadline is None and self._is_gone():
-            self._deadline = self._clock.monotonic() + AFTER_KILL
-            self._was_killed = True
+        """Raise the alert for a run that was killed."""
         if self._was_killed and self._on_kill is not None:
             self._on_kill()
             self._on_kill = None
@@ -267,6 +278,8 @@ class Courier:
             route.failures, retry_after=error.retry_after, jitter=self._clock.jitter()
         )
         route.resumes_at = max(route.resumes_at, now + wait)
+        if error.retry_after is not None:
+            route.asked_until = max(route.asked_until, now + wait)
 
     def _settle(self) -> None:
         """Write down how attempts have ended, in one transaction."""
@@ -299,6 +312,8 @@ class _Route:
         # Failures in a row, of attempts that followed one another.
         self.failures = 0
         self.resumes_at = 0.0
+        # How long the service itself has asked to wait.
+        self.asked_until = 0.0
         # Each failure begins a new epoch. Senders write this, so that no other attempt begins meanwhile.
         self.epoch = 0
         # The latest epoch of which a failure was heard.

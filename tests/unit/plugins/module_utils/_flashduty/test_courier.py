@@ -30,8 +30,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     ChangeEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    FILE_NAME,
     OpenAlert,
     Outbox,
+    OutboxError,
     courier_name,
     move_aside,
 )
@@ -81,6 +83,13 @@ class Courier:
         )
         for connection in connections:
             self.tell(connection=dataclasses.asdict(connection))
+
+    def has_begun(self) -> bool:
+        """Say whether it has opened the outbox."""
+        with contextlib.suppress(OSError):
+            files = Path(f"/proc/{self.process.pid}/fd").iterdir()
+            return any(os.readlink(file).endswith(FILE_NAME) for file in files)
+        return False
 
     def tell(self, **message: t.Any) -> None:
         assert self.process.stdin is not None
@@ -172,8 +181,7 @@ def test_what_comes_later_is_delivered_at_once(
     flashduty: Emulator,
 ) -> None:
     courier = start()
-    wait_until(lambda: courier.process.poll() is None)
-    time.sleep(0.5)
+    wait_until(courier.has_begun)
     add(outbox, connection, alert("late"))
     courier.tell(look=True)
 
@@ -379,6 +387,40 @@ def test_a_service_that_is_away_is_waited_for_until_the_deadline(
     assert len(claimed) == 20, "its claims were given back"
 
 
+def test_the_end_of_the_run_is_worth_one_more_attempt(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    flashduty.misbehave({"kind": "error", "times": 3})
+    add(outbox, connection, alert("a"))
+    courier = start()
+    # It was tried three times, and would be again in four seconds.
+    wait_until(lambda: len(flashduty.requests()) == 3)
+    time.sleep(0.3)
+
+    courier.farewell(2)
+
+    assert delivered(flashduty) == ["a"]
+
+
+def test_an_outbox_that_cannot_be_used_does_not_keep_a_courier_alive(
+    tmp_path: Path,
+    outbox: Outbox,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "AFTER_KILL", 1.0)
+    with Outbox(str(tmp_path)) as other:
+        other._db.execute("PRAGMA busy_timeout = 50")
+        courier = module.Courier(other)
+        courier.tell({"connection": dataclasses.asdict(connection)})
+        courier.tell(None)
+        with outbox._transaction(), pytest.raises(OutboxError, match="locked"):
+            courier.run()
+
+
 def test_nobody_waits_for_a_time_that_lies_behind_the_deadline(
     start: t.Callable[..., Courier],
     outbox: Outbox,
@@ -424,7 +466,7 @@ def test_a_damaged_outbox_ends_the_courier(
     start: t.Callable[..., Courier], outbox: Outbox, tmp_path: Path
 ) -> None:
     courier = start()
-    time.sleep(0.5)
+    wait_until(courier.has_begun)
     move_aside(str(tmp_path))
 
     assert courier.process.wait(10) == 1
@@ -580,7 +622,7 @@ def test_two_couriers_share_the_work(
 ) -> None:
     flashduty.misbehave({"kind": "latency", "seconds": 0.05, "times": 0})
     couriers = [start(max_in_flight=4), start(max_in_flight=4)]
-    time.sleep(0.5)
+    wait_until(lambda: all(courier.has_begun() for courier in couriers))
     for number in range(100):
         add(outbox, connection, alert(str(number)))
     for courier in couriers:
@@ -603,7 +645,7 @@ def test_what_a_dead_courier_had_claimed_is_delivered_by_another(
     first = start()
     wait_until(lambda: flashduty.counts()["in_flight"] == 8)
     second = start()
-    time.sleep(0.5)
+    wait_until(second.has_begun)
     first.process.kill()
     first.process.wait()
 
@@ -621,7 +663,8 @@ def test_the_claims_of_another_run_are_waited_for(
     )
     courier = start()
     courier.tell(farewell=20)
-    time.sleep(1)
+    wait_until(courier.has_begun)
+    time.sleep(0.5)
     assert courier.process.poll() is None
 
     outbox.settle(delivered=claimed)
@@ -717,7 +760,6 @@ def test_ctrl_c_is_for_the_run(
     start: t.Callable[..., Courier], outbox: Outbox, connection: Connection
 ) -> None:
     courier = start()
-    time.sleep(0.3)
 
     assert os.getsid(courier.process.pid) == courier.process.pid != os.getsid(0)
     courier.farewell(5)
