@@ -52,7 +52,9 @@ LEFT_OUT = (
 )
 COLLECTION = "flashcat.flashduty."
 CALLBACK = f"{COLLECTION}alert_on_failure"
-SERVICES = re.compile(r"https://(?:api\.flashcat\.cloud|flashduty\.example\.com)")
+SERVICES = re.compile(
+    r"https://(?:api\.flashcat\.cloud|flashduty\.example\.com)|http://127\.0\.0\.1:8787"
+)
 CONTROLLER = "control1"
 
 
@@ -195,7 +197,10 @@ class Reader:
                     self.environment[name] = value
                 continue
             run = self.run(["sh", "-c", self.localised(command)])
-            assert "ERROR! " not in run.stderr, f"{block}: {run.stderr}"
+            if "ansible-playbook" in command:
+                assert "PLAY RECAP" in run.stdout, f"{block}: {run.stderr}"
+            if "send_test_event" in command:
+                assert run.returncode == 0, f"{block}: {run.stdout}{run.stderr}"
             for line in expected:
                 assert is_in(
                     line, run.stdout
