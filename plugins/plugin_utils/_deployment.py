@@ -119,12 +119,14 @@ class Deployment:
                 "The host became unreachable, or left the play before it was through."
             )
             self.failures.append(Failure(host, text, status="unreachable"))
+        # In one order, whoever was the first: the service compares descriptions.
+        self.failures.sort(key=lambda one: (one.status, not one.is_own, one.host))
 
     def outstanding(self, play: Play) -> list[str]:
         """Return the hosts that are not through, but still may be."""
         running = {host for host, state in self.hosts.items() if state == RUNNING}
         if self.expected:
-            to_come = set(self.expected) - set(self.hosts)
+            to_come = frozenset(self.expected) - frozenset(self.hosts)
         else:
             # In lockstep, who has not begun by now does not take part. Else, it may be on its way.
             known = {*self.seen, *play.batch} if play.lockstep else {*self.hosts}

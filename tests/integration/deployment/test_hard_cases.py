@@ -55,7 +55,9 @@ def test_the_key_of_the_change_integration_is_enough(shop: Shop) -> None:
     assert "WARNING" not in run.output
 
 
-def test_without_any_key_the_deployment_takes_place_with_one_warning(shop: Shop) -> None:
+def test_without_any_key_the_deployment_takes_place_with_one_warning(
+    shop: Shop,
+) -> None:
     run = shop.deploy(
         environment={"FLASHDUTY_PUSH_URL": None, "FLASHDUTY_CHANGE_PUSH_URL": None}
     )
@@ -83,7 +85,9 @@ def test_a_refused_event_is_warned_of_and_nothing_else(shop: Shop) -> None:
     assert not (shop.home / ".ansible" / "flashduty").exists()
 
 
-def test_a_deployment_does_without_flashduty_and_events_arrive_later(shop: Shop) -> None:
+def test_a_deployment_does_without_flashduty_and_events_arrive_later(
+    shop: Shop,
+) -> None:
     shop.flashduty.stop()
     try:
         run = shop.deploy(broken=["web1"], environment={"FLASHDUTY_RETRIES": "5"})
@@ -107,7 +111,9 @@ def test_what_waits_is_delivered_by_the_next_run_or_by_a_task(shop: Shop) -> Non
         shop.flashduty.start()
 
     assert run.rc == 0
-    assert not shop.flashduty.wait_for(lambda _emulator: shop.change_statuses(), timeout=1)
+    assert not shop.flashduty.wait_for(
+        lambda _emulator: shop.change_statuses(), timeout=1
+    )
 
     assert shop.deploy(FLUSH).rc == 0
     assert shop.change_statuses() == ["Processing", "Done"]
@@ -119,7 +125,9 @@ def test_a_service_that_hangs_costs_no_more_than_its_timeouts(one_shop: Shop) ->
     one_shop.flashduty.misbehave({"kind": "hang", "seconds": 60, "times": 0})
     try:
         run = one_shop.deploy(
-            site(more="flashduty_deployment_timeout: 0.5\nflashduty_deployment_retries: 0"),
+            site(
+                more="flashduty_deployment_timeout: 0.5\nflashduty_deployment_retries: 0"
+            ),
             hosts=["web1"],
         )
     finally:
@@ -171,7 +179,9 @@ def test_what_looks_like_a_secret_is_masked(one_shop: Shop) -> None:
 
 def test_neither_rights_nor_python_nor_a_connection_are_needed(shop: Shop) -> None:
     shop.write("deploy.yml", "- name: Nothing\n  ansible.builtin.debug:\n")
-    shop.write("deploy.yml", "- name: Nothing\n  ansible.builtin.debug:\n    msg: nothing\n")
+    shop.write(
+        "deploy.yml", "- name: Nothing\n  ansible.builtin.debug:\n    msg: nothing\n"
+    )
     run = shop.deploy(
         site(play="become: true\nconnection: gone"),
         hosts=["web1", "web2"],
@@ -184,7 +194,9 @@ def test_neither_rights_nor_python_nor_a_connection_are_needed(shop: Shop) -> No
     assert shop.change_statuses() == ["Processing", "Done"]
 
 
-def test_a_failure_on_a_delegated_host_is_that_of_the_deployed_one(one_shop: Shop) -> None:
+def test_a_failure_on_a_delegated_host_is_that_of_the_deployed_one(
+    one_shop: Shop,
+) -> None:
     one_shop.write(
         "deploy.yml",
         """
@@ -242,7 +254,10 @@ def test_the_callback_pages_for_what_the_role_does_not(shop: Shop) -> None:
 
 def test_a_callback_that_is_silenced_stays_silent(one_shop: Shop) -> None:
     one_shop.deploy(
-        site(play="vars:\n  flashduty_enabled: false", more="flashduty_deployment_alert: false"),
+        site(
+            play="vars:\n  flashduty_enabled: false",
+            more="flashduty_deployment_alert: false",
+        ),
         broken=["web1"],
         gone=["web2"],
         environment=CALLBACK,
@@ -263,7 +278,7 @@ def test_after_the_deployment_the_callback_pages_again(one_shop: Shop) -> None:
 
 
 def test_labels_are_those_of_the_host_that_failed(one_shop: Shop) -> None:
-    owner = "flashduty_labels='{\"layer_person_reset_0_emails\": \"%s@example.com\", \"team\": \"%s\"}'"
+    owner = 'flashduty_labels=\'{"layer_person_reset_0_emails": "%s@example.com", "team": "%s"}\''
     run = one_shop.deploy(
         site(more="flashduty_deployment_name: shop"),
         broken=["web2"],
@@ -295,31 +310,47 @@ def test_a_role_can_be_deployed_also_one_that_is_called_deployment(shop: Shop) -
 def test_tasks_are_found_beside_those_of_the_calling_role(shop: Shop) -> None:
     role = site().partition("  tasks:")[2].split("    - name: Afterwards")[0]
     shop.write("roles/shop/tasks/main.yml", role.replace("deploy.yml", "rollout.yml"))
-    shop.write("roles/shop/tasks/rollout.yml", "- name: Go on\n  ansible.builtin.include_tasks: further.yml\n")
+    shop.write(
+        "roles/shop/tasks/rollout.yml",
+        "- name: Go on\n  ansible.builtin.include_tasks: further.yml\n",
+    )
     shop.write("roles/shop/tasks/further.yml", ROLE)
 
-    run = shop.deploy("- hosts: all\n  gather_facts: false\n  roles: [shop]\n", hosts=["web1"])
+    run = shop.deploy(
+        "- hosts: all\n  gather_facts: false\n  roles: [shop]\n", hosts=["web1"]
+    )
 
     assert run.rc == 0
     assert ": Install]" in run.stdout
     assert shop.change_statuses() == ["Processing", "Done"]
 
 
-def test_what_cannot_be_deployed_is_said_before_anything_is_sent(one_shop: Shop) -> None:
-    missing = one_shop.deploy(site(more="flashduty_deployment_tasks: other.yml"), hosts=["web1"])
+def test_what_cannot_be_deployed_is_said_before_anything_is_sent(
+    one_shop: Shop,
+) -> None:
+    missing = one_shop.deploy(
+        site(more="flashduty_deployment_tasks: other.yml"), hosts=["web1"]
+    )
     both = one_shop.deploy(site(more="flashduty_deployment_role: shop"), hosts=["web1"])
-    nameless = one_shop.deploy(site().replace("flashduty_deployment_name", "other"), hosts=["web1"])
+    nameless = one_shop.deploy(
+        site().replace("flashduty_deployment_name", "other"), hosts=["web1"]
+    )
 
     assert [run.rc for run in (missing, both, nameless)] == [2, 2, 2]
     assert "There is no file other.yml in" in missing.output
-    assert "Set either flashduty_deployment_tasks or flashduty_deployment_role" in both.output
+    assert (
+        "Set either flashduty_deployment_tasks or flashduty_deployment_role"
+        in both.output
+    )
     assert "flashduty_deployment_name" in nameless.output
     assert one_shop.flashduty.requests() == []
 
 
 def test_a_label_that_cannot_be_sent_is_left_out(one_shop: Shop) -> None:
     run = one_shop.deploy(
-        site(more="flashduty_deployment_labels: {owners: [ann, bob], since: 2026-11-23, team: shop}"),
+        site(
+            more="flashduty_deployment_labels: {owners: [ann, bob], since: 2026-11-23, team: shop}"
+        ),
         hosts=["web1"],
     )
 
@@ -340,7 +371,9 @@ def test_no_key_is_seen_anywhere(one_shop: Shop) -> None:
         ),
         "-vvvv",
         # At this verbosity, ansible-core shows extra variables.
-        hosts=[f"{host} secret1={keys[0]} secret2={keys[1]}" for host in ("web1", "web2")],
+        hosts=[
+            f"{host} secret1={keys[0]} secret2={keys[1]}" for host in ("web1", "web2")
+        ],
         broken=["web2"],
         environment={
             "FLASHDUTY_PUSH_URL": None,

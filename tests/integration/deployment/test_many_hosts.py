@@ -15,7 +15,9 @@ from .conftest import Shop, site
 FOUR = ("web1", "web2", "web3", "web4")
 
 
-def test_a_rolling_update_is_one_change_from_the_first_batch_to_the_last(shop: Shop) -> None:
+def test_a_rolling_update_is_one_change_from_the_first_batch_to_the_last(
+    shop: Shop,
+) -> None:
     run = shop.deploy(site(play="serial: 2"), hosts=FOUR)
 
     assert run.rc == 0
@@ -80,21 +82,32 @@ def test_somebody_is_paged_although_all_hosts_have_vanished(shop: Shop) -> None:
 
 
 def test_nobody_watches_a_run_that_should_not_be_watched(one_shop: Shop) -> None:
-    one_shop.deploy(site(more="flashduty_deployment_watch: false"), hosts=["web1"], gone=["web1"])
+    one_shop.deploy(
+        site(more="flashduty_deployment_watch: false"), hosts=["web1"], gone=["web1"]
+    )
 
     assert not one_shop.flashduty.wait_for(Emulator.alerts, timeout=1)
 
 
 def test_a_run_that_is_killed_is_told(shop: Shop) -> None:
-    shop.write("deploy.yml", "- name: Take long\n  ansible.builtin.raw: touch begun; sleep 60\n")
+    shop.write(
+        "deploy.yml",
+        "- name: Take long\n  ansible.builtin.raw: touch begun; sleep 60\n",
+    )
     run = shop.begin(site(), hosts=["web1"])
-    assert shop.flashduty.wait_for(lambda _emulator: (shop.home / "begun").exists() or (shop.folder / "begun").exists(), timeout=60)
+    assert shop.flashduty.wait_for(
+        lambda _emulator: (shop.home / "begun").exists()
+        or (shop.folder / "begun").exists(),
+        timeout=60,
+    )
 
     run.signal(signal.SIGKILL, group=True)
 
     assert shop.flashduty.wait_for(lambda _emulator: len(shop.change_statuses()) == 2)
     assert shop.change_statuses() == ["Processing", "Canceled"]
-    assert "The run ended before this host was through" in shop.the_alert()["description"]
+    assert (
+        "The run ended before this host was through" in shop.the_alert()["description"]
+    )
 
 
 def test_a_run_that_dies_of_a_broken_file_is_told(shop: Shop) -> None:
@@ -123,7 +136,10 @@ def test_hosts_that_go_their_own_ways_are_one_deployment(shop: Shop) -> None:
 
 
 def test_hosts_that_take_no_part_are_not_waited_for(shop: Shop) -> None:
-    playbook = site().replace("name: flashcat.flashduty.deployment\n", "name: flashcat.flashduty.deployment\n      when: inventory_hostname != 'web1'\n")
+    playbook = site().replace(
+        "name: flashcat.flashduty.deployment\n",
+        "name: flashcat.flashduty.deployment\n      when: inventory_hostname != 'web1'\n",
+    )
 
     assert shop.deploy(playbook).rc == 0
     assert shop.change_statuses() == ["Processing", "Done"]
@@ -132,15 +148,23 @@ def test_hosts_that_take_no_part_are_not_waited_for(shop: Shop) -> None:
 
 def test_those_who_take_part_can_be_named(shop: Shop) -> None:
     named = "flashduty_deployment_hosts: [web2, web3, elsewhere]"
-    playbook = site(play="serial: 1", more=named).replace(
-        "name: flashcat.flashduty.deployment\n",
-        "name: flashcat.flashduty.deployment\n      when: inventory_hostname != 'web4'\n",
-    ).replace("hosts: all", "hosts: web2 web3 web4", 1)
+    playbook = (
+        site(play="serial: 1", more=named)
+        .replace(
+            "name: flashcat.flashduty.deployment\n",
+            "name: flashcat.flashduty.deployment\n      when: inventory_hostname != 'web4'\n",
+        )
+        .replace("hosts: all", "hosts: web2 web3 web4", 1)
+    )
 
     assert shop.deploy(playbook, hosts=FOUR).rc == 0
     assert shop.change_statuses() == ["Processing", "Done"]
 
-    lost = playbook.replace("  tasks:", "  pre_tasks:\n    - name: Look\n      ansible.builtin.raw: 'true'\n      vars:\n        ansible_connection: \"{{ 'gone' if inventory_hostname == 'web3' else 'local' }}\"\n  tasks:", 1).replace("serial: 1", "serial: 3")
+    lost = playbook.replace(
+        "  tasks:",
+        "  pre_tasks:\n    - name: Look\n      ansible.builtin.raw: 'true'\n      vars:\n        ansible_connection: \"{{ 'gone' if inventory_hostname == 'web3' else 'local' }}\"\n  tasks:",
+        1,
+    ).replace("serial: 1", "serial: 3")
 
     assert shop.deploy(lost, hosts=FOUR).rc == 4
     assert shop.change_statuses()[2:] == ["Processing", "Canceled"]

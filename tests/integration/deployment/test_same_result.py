@@ -78,7 +78,10 @@ SITUATIONS: dict[str, tuple[str, str, Facts]] = {
 def result_of(run: PlaybookRun) -> Facts:
     """Return what counts as a run's result."""
     counts = {
-        host: {name: counts[name] for name in ("failed", "unreachable", "ignored", "changed")}
+        host: {
+            name: counts[name]
+            for name in ("failed", "unreachable", "ignored", "changed")
+        }
         for host, counts in run.recap.items()
         if counts["failed"] or counts["unreachable"] or counts["ignored"]
     }

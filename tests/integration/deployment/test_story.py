@@ -32,7 +32,15 @@ def test_a_failure_pages_once_and_the_next_success_closes_it(shop: Shop) -> None
     assert shop.alert_statuses() == ["Critical"]
     alert = shop.the_alert()
     assert alert["title"] == "Deployment of shop-api failed"
-    for words in ("shop-api 1.4.2", "1 of 3 hosts", "web2", "Restart the service", "rc 3", "boom", "half way"):
+    for words in (
+        "shop-api 1.4.2",
+        "1 of 3 hosts",
+        "web2",
+        "Restart the service",
+        "rc 3",
+        "boom",
+        "half way",
+    ):
         assert words in alert["description"]
     assert alert["labels"]["resource"] == alert["labels"]["service"] == "shop-api"
     assert alert["labels"]["host"] == "web2"
@@ -49,7 +57,11 @@ def test_a_failure_pages_once_and_the_next_success_closes_it(shop: Shop) -> None
 
     assert good.rc == 0
     assert shop.the_alert()["status"] == "recovered"
-    assert [change["status"] for change in shop.flashduty.changes()] == ["Canceled", "Canceled", "Done"]
+    assert [change["status"] for change in shop.flashduty.changes()] == [
+        "Canceled",
+        "Canceled",
+        "Done",
+    ]
     assert len({change["change_key"] for change in shop.flashduty.changes()}) == 3
 
 

@@ -42,7 +42,7 @@ def documentation() -> dict[str, Facts]:
 
 
 def documented(module: str) -> Facts:
-    return t.cast(Facts, documentation()[f"flashcat.flashduty.{module}"])
+    return documentation()[f"flashcat.flashduty.{module}"]
 
 
 def specified(module: str) -> Facts:
