@@ -185,12 +185,16 @@ class Outbox:
         """Close the file."""
         self._db.close()
 
+    def is_current(self) -> bool:
+        """Say whether this is still the file that others use: it may have been moved aside, or deleted."""
+        return _identity(self.path) == self._file
+
     def check(self) -> None:
         """Make sure that this is still the file that others use.
 
-        :raises DamagedOutbox: when it was moved aside or deleted.
+        :raises DamagedOutbox: when it is not.
         """
-        if _identity(self.path) != self._file:
+        if not self.is_current():
             raise DamagedOutbox(f"{self.path} was replaced")
 
     # -- what a run writes

@@ -566,5 +566,6 @@ def test_a_file_that_is_no_longer_the_one_in_use_is_noticed(
         with Outbox(str(tmp_path if replace else tmp_path / "elsewhere")):
             pass
 
+        assert not outbox.is_current()
         with pytest.raises(DamagedOutbox, match="was replaced"):
             outbox.check()
