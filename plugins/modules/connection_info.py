@@ -112,7 +112,7 @@ alert:
       type: str
       sample: /usr/lib/python3/dist-packages/certifi/cacert.pem
 change:
-  description: The connection for change events. It is one more, and needs not be configured.
+  description: The connection for change events. It is another one, and need not be configured.
   returned: always
   type: dict
   contains: *connection
