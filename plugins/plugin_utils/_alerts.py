@@ -530,9 +530,15 @@ def _tail(text: str, limit: int) -> str:
 def _fill(template: str, texts: t.Mapping[str, str]) -> str:
     """Put texts of the run into a title. None of them can become a template of Flashduty's own."""
 
+    is_template = "[TPL]" in template
+
     def replace(match: re.Match[str]) -> str:
         text = texts.get(match.group(1))
-        return match.group() if text is None else _inert(text)
+        if text is None:
+            return match.group()
+        inert = _inert(text)
+        # Elsewhere braces mean nothing, and stand in the names of tasks.
+        return inert.replace("{{", f"{{{_WORD_JOINER}{{") if is_template else inert
 
     return re.sub(r"(?<!\{)\{(task|host|playbook|status)\}(?!\})", replace, template)
 

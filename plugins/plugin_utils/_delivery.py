@@ -16,12 +16,11 @@ import dataclasses
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 import typing as t
 
-from ansible_collections.flashcat.flashduty.plugins.module_utils import _flashduty
+from ._beside_the_run import start_beside_the_run
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
@@ -268,25 +267,9 @@ class Delivery:
     def _start_courier(self) -> None:
         """Start a courier, and tell it all by its standard input: arguments and environment are no secret."""
         self._dropped += self._with_outbox(lambda outbox: outbox.prune(), 0)
-        home = os.path.dirname(
-            os.path.dirname(
-                os.path.abspath(_flashduty.__file__ or _flashduty.__path__[0])
-            )
-        )
+        keys = [connection.integration_key for connection in self._connections.values()]
         try:
-            self._courier = subprocess.Popen(
-                [sys.executable, "-m", "_flashduty.courier"],
-                stdin=subprocess.PIPE,
-                # An inherited output would keep a pipe open that somebody reads to its end.
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                # Where the run is may be unmounted before the courier ends.
-                cwd=os.sep,
-                env=self._environment(home),
-                # Ctrl-C is for the run.
-                start_new_session=True,
-                bufsize=0,
-            )
+            self._courier = start_beside_the_run("courier", keys=keys)
             # A courier that does not read must not hold up the run.
             os.set_blocking(self._courier.stdin.fileno(), False)  # type: ignore[union-attr]
         except OSError as exc:
@@ -307,21 +290,6 @@ class Delivery:
         )
         for connection in self._connections.values():
             self._tell({"connection": dataclasses.asdict(connection)})
-
-    def _environment(self, home: str) -> dict[str, str]:
-        """Return the environment of the run, without what may hold a key, and with the way to the core."""
-        keys = [connection.integration_key for connection in self._connections.values()]
-        # The package requests may have been found by the run's own path.
-        path = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
-        return {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith("FLASHDUTY_")
-                and not any(key in value for key in keys)
-            },
-            "PYTHONPATH": os.pathsep.join(path),
-        }
 
     def _restart_courier(self) -> None:
         if self._courier is not None:

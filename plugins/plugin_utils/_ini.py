@@ -249,7 +249,8 @@ class IniText:
     def _head(self, number: int) -> tuple[str, str]:
         """Return what stands before the value of an option, and the comment after it."""
         found = _OPTION.fullmatch(self._lines[number])
-        assert found is not None
+        if found is None:
+            raise ValueError("no option begins in this line")
         return found["head"], _parts(found["value"])[1]
 
     def _insert(self, section: str, line: str) -> None:
@@ -284,7 +285,8 @@ def _is_comment(line: str) -> bool:
 def _parts(text: str) -> tuple[str, str]:
     """Return a line without the comment at its end, and this comment."""
     found = _COMMENT.fullmatch(text)
-    assert found is not None
+    if found is None:
+        raise ValueError("a line of an ini file has no line break in it")
     return found["text"], found["comment"] or ""
 
 

@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import typing as t
 from dataclasses import asdict
 
-from ansible_collections.flashcat.flashduty.plugins.module_utils import _flashduty
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.client import (
     Client,
 )
@@ -43,6 +40,8 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.retry import (
     RetryPolicy,
 )
+
+from ._beside_the_run import start_beside_the_run
 
 # A service that asks to wait longer than this gets the event by way of the outbox.
 _LONGEST_WAIT = 5.0
@@ -132,33 +131,13 @@ class Integrations:
 
     def leave_last_will(self, path: str) -> None:
         """Start the process that sends, after the run, what a file asks for then; see ``last_will.py``."""
-        package = os.path.abspath(_flashduty.__file__ or _flashduty.__path__[0])
         keys = [connection.integration_key for connection in self.connections.values()]
         file = os.open(path, os.O_RDONLY)
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "_flashduty.last_will"],
-                stdin=subprocess.PIPE,
-                # An inherited output would keep a pipe open that somebody reads to its end.
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=os.sep,
-                env={
-                    **{
-                        name: value
-                        for name, value in os.environ.items()
-                        if not name.startswith("FLASHDUTY_")
-                        and not any(key in value for key in keys)
-                    },
-                    "PYTHONPATH": os.path.dirname(os.path.dirname(package)),
-                },
-                pass_fds=[file],
-                # Neither Ctrl-C nor the end of this worker is for it.
-                start_new_session=True,
-            )
-            assert process.stdin is not None
-            with process.stdin:
-                process.stdin.write(
+            process = start_beside_the_run("last_will", keys=keys, pass_fds=[file])
+            # There is one, as was asked for; the type does not know.
+            with t.cast("t.IO[bytes]", process.stdin) as stdin:
+                stdin.write(
                     json.dumps(
                         {
                             "run_pid": os.getppid(),

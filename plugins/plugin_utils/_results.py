@@ -411,7 +411,7 @@ _IN_COLLECTION = re.compile(r".*/ansible_collections/([^/]+)/([^/]+)/(.+)", re.D
 
 def _source(task: Task) -> tuple[str, int]:
     """Return the absolute path of the file and the line. Without a task in a file, those of the play; or nothing."""
-    path, _, line = str(task.get_path() or "").rpartition(":")
+    path, _colon, line = str(task.get_path() or "").rpartition(":")
     return (path, int(line)) if path and line.isdigit() else ("", 0)
 
 

@@ -49,7 +49,8 @@ class SharedState:
 
     def save(self) -> None:
         """Write the data now. In place, so that whoever holds the file open sees it even after its deletion."""
-        assert self._file is not None
+        if self._file is None:
+            raise RuntimeError("the state is saved outside its with block")
         self._file.seek(0)
         self._file.write(json.dumps(self.data, default=str))
         self._file.truncate()

@@ -37,15 +37,15 @@ class Contender:
 class Figure:
     """One line of the table: what we cost, against what we promise.
 
-    :param value: our figure, as the bar counts it.
-    :param bar: what it may be at most, or at least where more is better.
+    :param value: our figure, as the demand counts it.
+    :param demanded: what it may be at most, or at least where more is better.
     :param others: the figures of peers and floors, counted alike.
     """
 
     what: str
     unit: str
     value: float
-    bar: float
+    demanded: float
     others: dict[str, float] = field(default_factory=dict)
     at_least: bool = False
     note: str = ""
@@ -54,7 +54,7 @@ class Figure:
     def holds(self) -> bool:
         # What is printed counts: nobody reads a third decimal.
         value = round(self.value, 3)
-        return value >= self.bar if self.at_least else value <= self.bar
+        return value >= self.demanded if self.at_least else value <= self.demanded
 
     def say_value(self, value: float) -> str:
         if self.unit == "×":
@@ -63,7 +63,7 @@ class Figure:
 
     @property
     def promise(self) -> str:
-        return f"{'at least' if self.at_least else 'at most'} {self.bar:g} {self.unit}"
+        return f"{'at least' if self.at_least else 'at most'} {self.demanded:g} {self.unit}"
 
 
 def take_turns(contenders: t.Sequence[Contender], rounds: int, *, unit: str) -> None:

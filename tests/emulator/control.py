@@ -299,7 +299,9 @@ class Emulator:
 
     def _read_ready_line(self, process: subprocess.Popen[str]) -> Item:
         assert process.stdout is not None
-        readable, _, _ = select.select([process.stdout], [], [], self._start_timeout)
+        readable, _writable, _failed = select.select(
+            [process.stdout], [], [], self._start_timeout
+        )
         line = process.stdout.readline() if readable else ""
         if not line:
             process.kill()
@@ -324,8 +326,7 @@ class Emulator:
                 return t.cast(Item, json.load(answer))
         except urllib.error.HTTPError as error:
             with error:
-                problem = json.load(error).get("problem", "")
-        raise EmulatorError(problem)
+                raise EmulatorError(json.load(error).get("problem", "")) from error
 
     def _opener(self) -> urllib.request.OpenerDirector:
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]

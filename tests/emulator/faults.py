@@ -108,7 +108,7 @@ class Fault:
         options = {name: source.get(name, value) for name, value in defaults.items()}
         for name, value in options.items():
             accepts, rule = _OPTION_RULES[name]
-            if not accepts(value) and not value is defaults[name] is None:
+            if not accepts(value) and (value is not None or defaults[name] is not None):
                 raise FaultError(f"The {name} of a {kind} fault must be {rule}.")
         times = source.get("times", 1)
         if not _is_int(times) or times < 0:

@@ -411,7 +411,7 @@ if __name__ == "__main__":
     try:
         main()
     except OutboxError as problem:
-        print(problem, file=sys.stderr)
+        sys.stderr.write(f"{problem}\n")
         status = 1
     # Attempts that are still under way are not waited for.
     os._exit(status)

@@ -721,7 +721,7 @@ def _tells_damage(exc: sqlite3.Error) -> bool:
             text.endswith(" already exists")
         )
     # Its subclasses tell of mistakes in our own code, which are no reason to move a file aside.
-    return type(exc) is sqlite3.DatabaseError
+    return exc.__class__ is sqlite3.DatabaseError
 
 
 def exists(folder: str) -> bool:

@@ -126,7 +126,7 @@ def test_a_damaged_file_is_moved_aside(stage: Stage, plain: PlaybookRun) -> None
 def test_a_file_that_is_damaged_during_the_run_is_moved_aside(stage: Stage) -> None:
     running = stage.begin(ONE_EARLY)
     wait_for_a_failure(stage, running)
-    stage.wait_for(lambda: stage.flashduty.alerts())
+    stage.wait_for(stage.flashduty.alerts)
     for path in stage.state.glob("outbox.sqlite3*"):
         path.write_bytes(b"\0" * path.stat().st_size)
 

@@ -162,7 +162,8 @@ def test_those_who_take_part_can_be_named(shop: Shop) -> None:
 
     lost = playbook.replace(
         "  tasks:",
-        "  pre_tasks:\n    - name: Look\n      ansible.builtin.raw: 'true'\n      vars:\n        ansible_connection: \"{{ 'gone' if inventory_hostname == 'web3' else 'local' }}\"\n  tasks:",
+        "  pre_tasks:\n    - name: Look\n      ansible.builtin.raw: 'true'\n      vars:\n"
+        "        ansible_connection: \"{{ 'gone' if inventory_hostname == 'web3' else 'local' }}\"\n  tasks:",
         1,
     ).replace("serial: 1", "serial: 3")
 

@@ -66,7 +66,7 @@ def test_a_failure_opens_anew_what_a_person_closed_by_hand(story: Story) -> None
 def test_a_failure_that_lasts_is_one_alert_and_its_repeats_are_dropped_as_such(
     story: Story,
 ) -> None:
-    for _ in range(3):
+    for _run in range(3):
         story.play(PLAYBOOK, hosts=["h1 broken=First", "h2 unplugged"])
 
     assert story.outcomes == {"opened": 2, "updated": 4}

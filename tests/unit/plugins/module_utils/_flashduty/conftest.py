@@ -160,7 +160,7 @@ def _read_head(connection: socket.socket) -> bytes:
 
 def _exchange(one: socket.socket, other: socket.socket) -> None:
     while True:
-        readable, _, _ = select.select([one, other], [], [], 20)
+        readable, _writable, _failed = select.select([one, other], [], [], 20)
         for side in readable:
             chunk = side.recv(65536)
             if not chunk:

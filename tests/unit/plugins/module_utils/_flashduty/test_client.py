@@ -840,6 +840,7 @@ def run_python(code: str) -> str:
         capture_output=True,
         text=True,
         timeout=30,
+        check=False,
     )
     return answer.stdout + answer.stderr
 

@@ -517,6 +517,7 @@ os.kill(os.getpid(), 9)
         cwd=CORE,
         stdout=subprocess.PIPE,
         text=True,
+        check=False,
     )
     assert run.returncode == -signal.SIGKILL
     return int(run.stdout)
@@ -752,6 +753,7 @@ def test_what_is_no_start_ends_it_quietly() -> None:
             capture_output=True,
             text=True,
             timeout=20,
+            check=False,
         )
         assert (ended.returncode, ended.stderr) == (0, "")
 

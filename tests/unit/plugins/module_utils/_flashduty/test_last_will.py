@@ -162,31 +162,30 @@ def test_the_process_sends_it_when_the_run_has_ended_even_if_the_file_is_gone(
     file = tmp_path / "state"
     file.write_text("{}")
     descriptor = os.open(file, os.O_RDONLY)
-    with subprocess.Popen(["sleep", "60"]) as run:
-        with subprocess.Popen(
-            [sys.executable, "-m", "_flashduty.last_will"],
-            stdin=subprocess.PIPE,
-            env={"PYTHONPATH": str(HOME), "NO_PROXY": "127.0.0.1"},
-            pass_fds=[descriptor],
-        ) as process:
-            assert process.stdin is not None
-            told = {
-                "run_pid": run.pid,
-                "file": descriptor,
-                "folder": str(tmp_path / "outbox"),
-                "connections": {"alert": asdict(connection_to(flashduty))},
-            }
-            process.stdin.write(json.dumps(told).encode())
-            process.stdin.close()
-            file.write_text(json.dumps({"will": [ALERT]}))
-            file.unlink()
-            time.sleep(0.2)
-            assert process.poll() is None
-            assert flashduty.alerts() == []
+    with subprocess.Popen(["sleep", "60"]) as run, subprocess.Popen(
+        [sys.executable, "-m", "_flashduty.last_will"],
+        stdin=subprocess.PIPE,
+        env={"PYTHONPATH": str(HOME), "NO_PROXY": "127.0.0.1"},
+        pass_fds=[descriptor],
+    ) as process:
+        assert process.stdin is not None
+        told = {
+            "run_pid": run.pid,
+            "file": descriptor,
+            "folder": str(tmp_path / "outbox"),
+            "connections": {"alert": asdict(connection_to(flashduty))},
+        }
+        process.stdin.write(json.dumps(told).encode())
+        process.stdin.close()
+        file.write_text(json.dumps({"will": [ALERT]}))
+        file.unlink()
+        time.sleep(0.2)
+        assert process.poll() is None
+        assert flashduty.alerts() == []
 
-            run.terminate()
-            run.wait()
+        run.terminate()
+        run.wait()
 
-            assert process.wait(30) == 0
+        assert process.wait(30) == 0
     os.close(descriptor)
     assert len(flashduty.alerts()) == 1
