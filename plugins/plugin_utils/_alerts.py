@@ -538,7 +538,7 @@ def _fill(template: str, texts: t.Mapping[str, str]) -> str:
             return match.group()
         inert = _inert(text)
         # Elsewhere braces mean nothing, and stand in the names of tasks.
-        return inert.replace("{{", f"{{{_WORD_JOINER}{{") if is_template else inert
+        return re.sub(r"\{(?=\{)", "{" + _WORD_JOINER, inert) if is_template else inert
 
     return re.sub(r"(?<!\{)\{(task|host|playbook|status)\}(?!\})", replace, template)
 
