@@ -91,6 +91,9 @@ def _works_again(
 
     :param alone: only the task itself can show it, not that the host passed the whole run.
     """
+    if cause.task not in facts.watched:
+        # Another run, beside this one, has added it meanwhile.
+        return False
     if (cause.host, cause.task, cause.line) in facts.worked:
         return True
     if cause.status == "unreachable" and not alone and cause.host in facts.answered:

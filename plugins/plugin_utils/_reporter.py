@@ -90,6 +90,7 @@ class RunReporter:
         if settings.report_ignored or settings.report_rescued:
             self._statuses.add("Warning")
         self._ending_task = ""
+        self._plays_looked_into: set[str] = set()
 
     # -- plays and tasks
 
@@ -141,6 +142,10 @@ class RunReporter:
 
     def _look_for_watched_tasks(self, play: Play) -> None:
         """Find out where the tasks stand now that open alerts wait for: this run may not come to them."""
+        if play._uuid in self._plays_looked_into:
+            # A further batch of it.
+            return
+        self._plays_looked_into.add(play._uuid)
         from ._written_tasks import tasks_of
 
         for task in tasks_of(play):
@@ -263,12 +268,10 @@ class RunReporter:
         self._take_lost_roles()
         if self._run_alerts is not None:
             self._alerts.bring_up_to_date()
-        if (
-            how != "interrupted"
-            and self._reports_abort()
-            and self._integration is not None
-        ):
-            self._alerts.raise_aborted(self._integration)
+        # Where the current play has no key, an earlier one may have had.
+        integration = self._integration or next(reversed(self._keys), None)
+        if how != "interrupted" and self._reports_abort() and integration is not None:
+            self._alerts.raise_aborted(integration)
         if how == "interrupted" and not self._settings.dry_run:
             self._delivery.leave(_AFTER_INTERRUPTION)
         elif how == "terminated":

@@ -274,10 +274,10 @@ class RunAlerts:
 
     def close(self, facts: RunFacts) -> None:
         """Close what the run has shown to work again."""
-        for integration in self._open:
+        for integration, known in self._open.items():
             closed, mended = recovered(
-                # As it is now: the run itself has added reasons.
-                self._open_alerts(integration),
+                # As they are now: the run itself has added reasons. Those that another run has opened meanwhile are its.
+                [a for a in self._open_alerts(integration) if a.alert_key in known],
                 facts,
                 raised=self._raised,
                 limited=self._run.limited,

@@ -29,6 +29,7 @@ class RunFacts:
     :param answered: of the watched hosts, those that gave an answer.
     :param worked: where a watched task succeeded: host, task and line.
     :param handled: where a watched task failed, and was ignored or rescued: host, task and line.
+    :param watched: the tasks of which all this is known; they were waited for when the run began.
     :param written: where the plays of this run hold a watched task, whether they have reached it or not: task and line.
     """
 
@@ -39,6 +40,7 @@ class RunFacts:
     worked: frozenset[tuple[str, TaskIdentity, int]]
     handled: frozenset[tuple[str, TaskIdentity, int]]
     written: frozenset[tuple[TaskIdentity, int]]
+    watched: frozenset[TaskIdentity]
 
 
 @dataclass
@@ -197,6 +199,7 @@ class RunRecorder:
             worked=frozenset(self._worked),
             handled=frozenset(self._handled),
             written=frozenset(self._written),
+            watched=frozenset(self._watched_tasks),
         )
 
     def _end_play(self, stopped: frozenset[str]) -> None:

@@ -27,6 +27,7 @@ SLOW = """
   tasks:
     - name: Fail on h1
       ansible.builtin.raw: "{{ 'exit 1' if inventory_hostname == 'h1' and fails | default(false) else 'true' }}"
+      tags: now
     - name: Wait
       ansible.builtin.raw: touch {{ playbook_dir }}/started; while [ ! -e {{ playbook_dir }}/go ]; do sleep 0.1; done
 """

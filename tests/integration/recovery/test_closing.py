@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from .conftest import Story, playbook_of
+from .test_aborted_runs import begin
 
 PLAYBOOK = playbook_of("First", "Second")
 HOSTS = ["h1", "h2", "h3"]
@@ -219,3 +220,46 @@ def test_an_outage_of_the_service_only_delays(story: Story) -> None:
     story.play(PLAYBOOK, hosts=["h1"])
 
     assert story.outcomes == {"opened": 1, "closed": 1}
+
+
+@pytest.mark.any_core
+def test_a_run_leaves_alone_what_another_has_opened_meanwhile(story: Story) -> None:
+    """h1 has passed the task in the slow run before it fails in the other one."""
+    story.play(PLAYBOOK, hosts=["h9 broken=First"], options={"playbook_id": "any"})
+    slow = begin(story)
+    fails = story.folder / "playbook.yml"
+    story.play(fails, "-e", "{fails: true}", "--tags", "now", hosts=["h1"])
+    assert story.open == ["h1", "h9"]
+
+    (story.folder / "go").touch()
+    assert slow.wait().rc == 0
+
+    assert story.open == ["h1", "h9"]
+
+
+@pytest.mark.any_core
+def test_a_check_run_that_reports_raises_and_never_closes(story: Story) -> None:
+    options = {"report_check_mode": True}
+    story.play(PLAYBOOK, hosts=["h1 broken=First"])
+    playbook = PLAYBOOK.replace("tags: first", "check_mode: false\n      tags: first")
+    story.play(playbook, "--check", hosts=["h1", "h2 broken=First"], options=options)
+    assert story.open == ["h1", "h2"]
+
+    story.play(playbook, hosts=["h1", "h2"])
+    assert story.open == []
+
+
+def test_facts_that_cannot_be_gathered(story: Story) -> None:
+    playbook = """
+    - hosts: all
+      gather_subset: ["!all", "!min"]
+      tasks:
+        - name: Later
+          ansible.builtin.raw: "true"
+          tags: later
+    """
+    story.play(playbook, hosts=["h1 unplugged", "h2"])
+    assert story.only_alert["labels"]["check"] == "Gathering Facts"
+
+    story.play(playbook, hosts=["h1", "h2"])
+    assert story.open == []

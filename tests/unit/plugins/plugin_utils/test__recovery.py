@@ -43,6 +43,7 @@ NOTHING = RunFacts(
     worked=frozenset(),
     handled=frozenset(),
     written=frozenset([(TASK, 7), (INCLUDE, 3)]),
+    watched=frozenset([TASK]),
 )
 
 
@@ -167,6 +168,7 @@ RULES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], bool, bool]] = {
         False,
     ),
     "no answer, since nothing asked": ({"status": "unreachable"}, {}, False, False),
+    "another run has added it": ({}, {"worked": [HERE], "watched": []}, False, False),
     "the rescue was not needed": (
         {"instead_of": (OTHER, 5)},
         {"worked": [("h", OTHER, 5)]},
