@@ -129,7 +129,7 @@ def test_all_events_can_be_sent(
     narrator = Narrator(name, version=version, labels=labels, description=version)
     hosts = [failure.host for failure in failures]
 
-    events = [
+    events: list[AlertEvent | ChangeEvent] = [
         AlertEvent.create(**narrator.alert(hosts=hosts, failures=failures)),
         AlertEvent.create(**narrator.recovery()),
         ChangeEvent.create(
