@@ -1,0 +1,338 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A control node that is set up, used, and left as it was."""
+
+from __future__ import annotations
+
+import stat
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests.emulator.control import Emulator
+from tests.tools.cores import Core, configured_cores
+from tests.tools.playbooks import PlaybookRun, Workspace
+
+KEY = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+CHANGE_KEY = "f9e8d7c6b5a4938271605f4e3d2c1b0a"
+CONFIGURATION = """\
+# Of the operations team
+[defaults]
+callbacks_enabled = ansible.builtin.junit ; reports
+# As many as there are processors
+forks = 4
+
+[inventory]
+# Do not go on without hosts
+unparsed_is_failed = false
+"""
+OPTIONS = """
+    flashduty_control_node_options:
+      label_vars: [team, service]
+      labels: {env: test}
+      watch: false
+"""
+PLAYBOOK = """\
+- name: Set up this control node
+  hosts: localhost
+  gather_facts: false
+  vars:
+    flashduty_control_node_ansible: "{ansible}"
+    flashduty_control_node_config: "{config}"
+    flashduty_control_node_state: "{{{{ state | default('present') }}}}"
+    flashduty_control_node_integration_key: {key}
+    flashduty_control_node_change_integration_key: {change_key}
+{more}
+  tasks:
+    - name: Set up
+      ansible.builtin.include_role:
+        name: flashcat.flashduty.control_node
+"""
+WRITTEN = """
+[flashduty]
+integration_key_file = ~/.config/flashduty/integration_key
+change_integration_key_file = ~/.config/flashduty/change_integration_key
+label_vars = team, service
+labels = {"env": "test"}
+watch = false
+"""
+
+
+class ControlNode(Workspace):
+    """A user's home folder on a control node."""
+
+    def __init__(self, folder: Path, core: Core) -> None:
+        super().__init__(folder, core)
+        (self.home / ".ansible").mkdir(mode=0o700)
+        self.config = self.home / "ansible.cfg"
+        self.key = self.home / ".config" / "flashduty" / "integration_key"
+        self.change_key = self.key.with_name("change_integration_key")
+        self.state = self.home / ".ansible" / "flashduty"
+
+    def set_up(
+        self, *arguments: str, more: str = OPTIONS, **values: str
+    ) -> PlaybookRun:
+        facts = {
+            "ansible": self.core.bin("ansible"),
+            "config": str(self.config),
+            "key": KEY,
+            "change_key": CHANGE_KEY,
+            **values,
+        }
+        # The configuration is not in force in these runs themselves.
+        return self.run(
+            PLAYBOOK.format(more=more, **facts),
+            *arguments,
+            environment={"ANSIBLE_PIPELINING": "1"},
+        )
+
+    def files(self) -> dict[str, tuple[int, bytes | None]]:
+        """Return what is in the home folder, but for Ansible's own."""
+        return {
+            str(path.relative_to(self.home)): (
+                stat.S_IMODE(path.stat().st_mode),
+                path.read_bytes() if path.is_file() else None,
+            )
+            for path in sorted(self.home.rglob("*"))
+            if not {"tmp", ".ansible_async"} & set(path.relative_to(self.home).parts)
+        }
+
+
+@pytest.fixture
+def node(tmp_path: Path, core: Core) -> t.Iterator[ControlNode]:
+    """With every ansible-core."""
+    node = ControlNode(tmp_path, core)
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def one_node(tmp_path: Path) -> t.Iterator[ControlNode]:
+    """With the newest ansible-core only."""
+    node = ControlNode(tmp_path, configured_cores()[-1])
+    yield node
+    node.close()
+
+
+def changed(run: PlaybookRun) -> int:
+    assert run.rc == 0, run.output
+    return run.recap["localhost"]["changed"]
+
+
+def test_a_control_node_is_set_up_once_and_undone(node: ControlNode) -> None:
+    node.config.write_text(CONFIGURATION)
+    node.config.chmod(0o640)
+    before = node.files()
+
+    predicted = node.set_up("--check", "--diff")
+    assert node.files() == before
+
+    done = node.set_up("--diff", "-vvvv")
+    assert changed(done) == changed(predicted) > 0
+    assert node.key.read_text() == KEY + "\n"
+    assert node.change_key.read_text() == CHANGE_KEY + "\n"
+    modes = {name: mode for name, (mode, _content) in node.files().items()}
+    assert modes[".config/flashduty"] == modes[".ansible/flashduty"] == 0o700
+    assert modes[".config/flashduty/integration_key"] == 0o600
+    assert modes["ansible.cfg"] == 0o640
+    assert node.config.read_text() == (
+        CONFIGURATION.replace("junit ;", "junit, flashcat.flashduty.alert_on_failure ;")
+        + WRITTEN
+    )
+
+    for run in (predicted, done):
+        assert "+label_vars = team, service" in run.stdout
+        assert KEY not in run.output
+        assert CHANGE_KEY not in run.output
+
+    assert changed(node.set_up()) == 0
+
+    undo = ("--extra-vars", "state=absent")
+    predicted = node.set_up("--check", *undo)
+    assert changed(node.set_up(*undo)) == changed(predicted) > 0
+    # Folders above ours may be used by others.
+    (node.home / ".config").rmdir()
+    assert node.files() == before
+    assert changed(node.set_up(*undo)) == 0
+
+
+def test_a_configuration_that_was_not_there_is_made_and_removed(
+    one_node: ControlNode,
+) -> None:
+    one_node.set_up(config=str(one_node.home / "etc" / "ansible.cfg"))
+    made = one_node.home / "etc" / "ansible.cfg"
+    assert made.read_text() == (
+        "[defaults]\ncallbacks_enabled = flashcat.flashduty.alert_on_failure\n"
+        + WRITTEN
+    )
+
+    one_node.set_up("--extra-vars", "state=absent", config=str(made))
+
+    assert not made.exists()
+
+
+def test_what_others_have_written_stays(node: ControlNode) -> None:
+    node.config.write_text(
+        CONFIGURATION + "\n[flashduty]\n# By hand\nrecovery = never\n"
+    )
+    node.set_up()
+    node.state.joinpath("outbox.sqlite3").write_text("")
+    node.key.with_name("other").write_text("")
+
+    node.set_up("--extra-vars", "state=absent")
+
+    assert (
+        node.config.read_text()
+        == CONFIGURATION + "\n[flashduty]\n# By hand\nrecovery = never\n"
+    )
+    assert node.state.joinpath("outbox.sqlite3").exists()
+    assert node.key.with_name("other").exists()
+    assert not node.key.exists()
+
+    node.set_up("--extra-vars", "state=absent flashduty_control_node_purge=true")
+
+    assert not node.state.exists()
+
+
+def test_a_key_in_the_configuration_gives_way_and_is_not_shown(
+    one_node: ControlNode,
+) -> None:
+    old = "99aabbccddeeff00112233445566778899"[:32]
+    one_node.config.write_text(
+        f"[flashduty]\nintegration_key = {old}\npush_url = https://e.example/?integration_key={old}\n"
+    )
+
+    run = one_node.set_up("--diff", "-vvv")
+
+    assert changed(run) > 0
+    assert old not in one_node.config.read_text()
+    assert old not in run.output
+    assert KEY not in run.output
+
+
+def test_a_folder_that_is_there_keeps_its_rights(one_node: ControlNode) -> None:
+    shared = one_node.home / "shared"
+    shared.mkdir(mode=0o755)
+
+    one_node.set_up(
+        more=f"    flashduty_control_node_integration_key_file: {shared}/key"
+    )
+
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+    assert stat.S_IMODE((shared / "key").stat().st_mode) == 0o600
+
+
+def test_a_playbook_that_fails_there_pages(
+    node: ControlNode, emulator: Emulator
+) -> None:
+    node.set_up(
+        more=f"    flashduty_control_node_options: {{api_url: {emulator.url}}}",
+        key=emulator.alert_key,
+    )
+
+    run = node.run(
+        "- name: Fail\n  hosts: all\n  gather_facts: false\n  tasks:\n    - name: Fail\n      ansible.builtin.fail:\n",
+        inventory="web1",
+        environment={"ANSIBLE_CONFIG": str(node.config)},
+    )
+
+    assert run.rc == 2
+    assert [alert["labels"]["host"] for alert in emulator.alerts()] == ["web1"]
+
+
+PROBE = """\
+#!/bin/sh
+if [ "$1" = -c ]; then
+  echo '{{"requests": "{requests}", "uid": 0, "home": "'"$HOME"'", "is_system": {is_system}, "package": "python3-requests"}}'
+else
+  exec {python} "$@"
+fi
+"""
+RECORDER = """\
+#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({"name": {}, "state": {}})
+module.exit_json(changed=True, msg="installs %(name)s, %(state)s" % module.params)
+"""
+
+
+@pytest.mark.parametrize(
+    ("requests", "is_system", "installer"),
+    [
+        ("2.25.1", "true", None),
+        ("2.19.0", "true", "Install the package of the distribution"),
+        ("0", "false", "Install the package for the Python that runs Ansible"),
+    ],
+)
+def test_requests_is_installed_in_the_way_of_the_python_that_runs_ansible(
+    one_node: ControlNode, requests: str, is_system: str, installer: str | None
+) -> None:
+    python = one_node.write(
+        "python",
+        PROBE.format(
+            requests=requests, is_system=is_system, python=one_node.core.python
+        ),
+    )
+    python.chmod(0o755)
+    one_node.write("library/recorder.py", RECORDER)
+
+    run = one_node.set_up(
+        "-v",
+        more=f"    flashduty_control_node_python: {python}\n    ansible_package_use: ansible.legacy.recorder\n    flashduty_control_node_verify: false",
+    )
+
+    assert run.rc == 0
+    installers = (
+        "Install the package of the distribution",
+        "Install the package for the Python that runs Ansible",
+    )
+    # A task that was skipped says so in the next line.
+    ran = [
+        name
+        for name in installers
+        if f": {name}]" in run.stdout
+        and "skipping" not in run.stdout.split(f": {name}]")[1].split("\n")[1]
+    ]
+    assert ran == ([installer] if installer else [])
+    assert ("installs python3-requests" in run.stdout) is (installer == installers[0])
+
+
+def test_a_callback_that_ansible_does_not_find_is_a_failure(
+    one_node: ControlNode,
+) -> None:
+    one_node.write(
+        "bin/ansible", f"#!/bin/sh\nexec {one_node.core.bin('ansible')} \"$@\"\n"
+    ).chmod(0o755)
+    one_node.write("bin/ansible-doc", "#!/bin/sh\necho '{}'\n").chmod(0o755)
+
+    run = one_node.set_up(ansible=str(one_node.folder / "bin" / "ansible"))
+
+    assert run.rc == 2
+    assert "Check that Ansible finds the callback" in run.stdout
+
+
+def test_a_key_among_the_options_is_refused(one_node: ControlNode) -> None:
+    run = one_node.set_up(
+        more="    flashduty_control_node_options: {push_url: 'https://e.example/'}"
+    )
+
+    assert run.rc == 2
+    assert "A key does not belong into flashduty_control_node_options" in " ".join(
+        run.output.split()
+    )
+    assert not one_node.config.exists()
+
+
+def test_a_configuration_that_ansible_cannot_read_is_left_alone(
+    one_node: ControlNode,
+) -> None:
+    one_node.config.write_text("[defaults]\nforks\n")
+
+    run = one_node.set_up()
+
+    assert run.rc == 2
+    assert "no ini file" in run.output
+    assert one_node.config.read_text() == "[defaults]\nforks\n"
