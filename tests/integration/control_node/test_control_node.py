@@ -45,6 +45,7 @@ PLAYBOOK = """\
     flashduty_control_node_state: "{{{{ state | default('present') }}}}"
     flashduty_control_node_integration_key: {key}
     flashduty_control_node_change_integration_key: {change_key}
+    flashduty_control_node_verify: {verify}
 {more}
   tasks:
     - name: Set up
@@ -80,6 +81,8 @@ class ControlNode(Workspace):
             "config": str(self.config),
             "key": KEY,
             "change_key": CHANGE_KEY,
+            # It takes as long as all the rest.
+            "verify": "false",
             **values,
         }
         # The configuration is not in force in these runs themselves.
@@ -130,7 +133,7 @@ def test_a_control_node_is_set_up_once_and_undone(node: ControlNode) -> None:
     predicted = node.set_up("--check", "--diff")
     assert node.files() == before
 
-    done = node.set_up("--diff", "-vvvv")
+    done = node.set_up("--diff", "-vvvv", verify="true")
     assert changed(done) == changed(predicted) > 0
     assert node.key.read_text() == KEY + "\n"
     assert node.change_key.read_text() == CHANGE_KEY + "\n"
@@ -281,7 +284,7 @@ def test_requests_is_installed_in_the_way_of_the_python_that_runs_ansible(
 
     run = one_node.set_up(
         "-v",
-        more=f"    flashduty_control_node_python: {python}\n    ansible_package_use: ansible.legacy.recorder\n    flashduty_control_node_verify: false",
+        more=f"    flashduty_control_node_python: {python}\n    ansible_package_use: ansible.legacy.recorder",
     )
 
     assert run.rc == 0
@@ -308,7 +311,9 @@ def test_a_callback_that_ansible_does_not_find_is_a_failure(
     ).chmod(0o755)
     one_node.write("bin/ansible-doc", "#!/bin/sh\necho '{}'\n").chmod(0o755)
 
-    run = one_node.set_up(ansible=str(one_node.folder / "bin" / "ansible"))
+    run = one_node.set_up(
+        ansible=str(one_node.folder / "bin" / "ansible"), verify="true"
+    )
 
     assert run.rc == 2
     assert "Check that Ansible finds the callback" in run.stdout
