@@ -25,7 +25,7 @@ from .model import Model, Run
 
 HOSTS = ("h1", "h2", "h3", "h4")
 TASKS = ("First", "Second", "Third")
-SECONDS = float(os.environ.get("FLASHDUTY_TEST_SECONDS", "25"))
+SECONDS = float(os.environ.get("FLASHDUTY_TEST_SECONDS", "20"))
 SEED = int(os.environ.get("FLASHDUTY_TEST_SEED") or random.randrange(10**6))
 
 some_hosts = st.frozensets(st.sampled_from(HOSTS), min_size=1, max_size=3)

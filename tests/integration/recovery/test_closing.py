@@ -15,6 +15,7 @@ PLAYBOOK = playbook_of("First", "Second")
 HOSTS = ["h1", "h2", "h3"]
 
 
+@pytest.mark.any_core
 def test_scope_host_has_one_alert_a_host_until_all_its_tasks_work(story: Story) -> None:
     run = story.play(PLAYBOOK, hosts=["h1 broken=First", "h2 unplugged", "h3"])
     assert "Flashduty: 2 alerts raised.\n" in run.output
@@ -151,6 +152,7 @@ IGNORED = """
 """
 
 
+@pytest.mark.any_core
 def test_warnings_for_what_was_handled_close_by_themselves(story: Story) -> None:
     options = {"report_ignored": True, "report_rescued": True}
     story.play(

@@ -35,7 +35,9 @@ BROKEN = ["-e", "{fails: true}"]
 HOSTS = ["h1", "h2"]
 
 
-@pytest.mark.parametrize("scope", ["host", "task"])
+@pytest.mark.parametrize(
+    "scope", ["host", pytest.param("task", marks=pytest.mark.any_core)]
+)
 def test_a_task_on_another_line_closes_when_it_works_there(
     story: Story, scope: str
 ) -> None:
@@ -50,6 +52,7 @@ def test_a_task_on_another_line_closes_when_it_works_there(
     assert story.open == []
 
 
+@pytest.mark.any_core
 def test_a_task_on_another_line_keeps_its_alert_key(story: Story) -> None:
     options = {"alert_scope": "task"}
 
@@ -90,6 +93,7 @@ def test_a_task_whose_name_is_a_part_of_another_is_gone_all_the_same(
     assert story.open == []
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize("scope", ["host", "task"])
 def test_twins_do_not_close_each_others_alerts(story: Story, scope: str) -> None:
     options = {"alert_scope": scope}
@@ -155,6 +159,7 @@ RESCUE = """
 """
 
 
+@pytest.mark.any_core
 def test_a_block_that_got_a_rescue_and_is_left_early_closes_nothing(
     story: Story,
 ) -> None:

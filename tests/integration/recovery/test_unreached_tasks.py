@@ -209,6 +209,7 @@ def test_a_failed_rescue_is_closed_when_it_is_not_needed_any_more(
     assert story.open == []
 
 
+@pytest.mark.any_core
 def test_a_host_that_is_not_in_the_inventory_any_more_keeps_its_alert(
     story: Story,
 ) -> None:
