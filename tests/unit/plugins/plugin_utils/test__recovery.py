@@ -120,6 +120,12 @@ RULES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], bool, bool]] = {
         False,
         False,
     ),
+    "it was rescued, and its twin was not reached": (
+        {},
+        {"handled": [HERE], "written": [(TASK, 7), (TASK, 9)]},
+        True,
+        False,
+    ),
     "a twin worked": (
         {},
         {"worked": [ELSEWHERE], "written": [(TASK, 7), (TASK, 9)]},

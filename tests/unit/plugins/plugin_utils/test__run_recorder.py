@@ -96,6 +96,13 @@ def test_hosts_of_batches_that_did_not_begin_have_not_passed() -> None:
     assert run.finish(NOBODY).passed == {"a", "b"}
 
 
+def test_nor_have_they_when_an_earlier_play_had_them_all() -> None:
+    run = Run(plays=2).play("a", "b").ok("a", "b")
+    run.play("a", name="second", of=["a", "b"]).ok("a")
+
+    assert run.finish(NOBODY).passed == {"a"}
+
+
 def test_a_host_must_pass_every_play() -> None:
     run = Run(plays=2).play("a", "b").ok("a", "b").play("a", name="second").ok("a")
 
