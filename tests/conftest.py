@@ -27,6 +27,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("core", cores, ids=ids, scope="session")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "any_core: does not depend on ansible-core, so one version is enough"
+    )
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Run tests that are marked with any_core only with the newest ansible-core."""
+    newest = configured_cores()[-1]
+    left_out = [
+        item
+        for item in items
+        if item.get_closest_marker("any_core")
+        and isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and item.callspec.params.get("core", newest) != newest
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def cores() -> list[Core]:
     """All configured ansible-cores, oldest first."""

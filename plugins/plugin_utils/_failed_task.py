@@ -30,9 +30,9 @@ from ._results import (
     TaskIdentity,
     TaskOutcome,
     TaskReference,
-    _flag,
-    _texts_of,
     clean,
+    flag,
+    texts_of,
 )
 
 Variables = t.Mapping[str, t.Any]
@@ -103,7 +103,7 @@ def _outcome(host: str, task: Variables, result: Variables) -> TaskOutcome:
     action = clean(task.get("action"))
     name = "" if censored else clean(task.get("name"), limit=TEXT_LIMIT)
     texts: dict[str, t.Any] = (
-        {"message": CENSORED} if censored else _texts_of(result, "failed")
+        {"message": CENSORED} if censored else texts_of(result, "failed")
     )
     return TaskOutcome(
         host=host,
@@ -126,4 +126,4 @@ def _outcome(host: str, task: Variables, result: Variables) -> TaskOutcome:
 
 
 def _is_set(task: Variables, keyword: str) -> bool:
-    return _flag(task.get(keyword), unclear=True)
+    return flag(task.get(keyword), unclear=True)

@@ -30,7 +30,7 @@ from ._configuration import configured_layers
 from ._rescue import Rescues
 from ._run_context import AD_HOC, RunContext, describe_run, is_partial
 from ._run_recorder import RunRecorder
-from ._variables import STATUS, Variables
+from ._variables import STATUS, PlayHosts, Variables
 
 if t.TYPE_CHECKING:
     from ansible.executor.task_result import TaskResult
@@ -82,6 +82,7 @@ class RunReporter:
         self._run: RunContext | None = None
         self._run_alerts: RunAlerts | None = None
         self._play: Play | None = None
+        self._play_hosts = PlayHosts([], [])
         self._lost_roles: _results.LostRoles | None = None
         # The integration of the current play; None where it has no key. And the keys of all.
         self._integration: str | None = None
@@ -109,8 +110,11 @@ class RunReporter:
         all_hosts = variables.all.get("ansible_play_hosts_all") or []
         # Of a play that matches no host, ansible-core says that its batch is the whole inventory.
         batch = variables.all.get("ansible_play_batch") or [] if all_hosts else []
+        self._play_hosts = PlayHosts([*map(str, all_hosts)], [*map(str, batch)])
         self._recorder.play_started(
-            play._uuid, all_hosts=map(str, all_hosts), batch=map(str, batch)
+            play._uuid,
+            all_hosts=self._play_hosts.everybody,
+            batch=self._play_hosts.batch,
         )
         # The play's variables of a host have those of the group "all" in them, which is where vaults are kept.
         host = self._host(str(all_hosts[0])) if all_hosts else None
@@ -229,7 +233,13 @@ class RunReporter:
 
             self._alerts.failed(
                 outcome,
-                Variables(self._play, host=host, task=task, warn=self._warn),
+                Variables(
+                    self._play,
+                    host=host,
+                    task=task,
+                    hosts=self._play_hosts,
+                    warn=self._warn,
+                ),
                 integration=self._integration,
                 handled=handled,
                 instead_of=(
@@ -391,7 +401,9 @@ class RunReporter:
     def _variables_of(self, name: str) -> Variables:
         if self._play is None:
             raise RuntimeError("no play has started yet")
-        return Variables(self._play, host=self._host(name), warn=self._warn)
+        return Variables(
+            self._play, host=self._host(name), hosts=self._play_hosts, warn=self._warn
+        )
 
 
 def _play_layer(variables: Variables) -> Layer:

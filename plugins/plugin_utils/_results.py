@@ -40,6 +40,7 @@ ITEM_LIMIT = 4096
 CUT = "\n[…]\n"
 
 _CACHE_SIZE = 2048
+_DEEPEST_CAUSE = 20
 
 # From 2.17 on, a role that cannot be found is reported like any other failing include.
 _ROLES_VANISH_SILENTLY = tuple(map(int, ansible_version.split(".")[:2])) < (2, 17)
@@ -140,7 +141,7 @@ def failed(result: TaskResult, ignore_errors: bool | None = False) -> TaskOutcom
 
 def unreachable(result: TaskResult) -> TaskOutcome:
     """Return what ``v2_runner_on_unreachable`` was told."""
-    ignored = _flag(result._task.ignore_unreachable)
+    ignored = flag(result._task.ignore_unreachable)
     return _outcome(result, "unreachable", ignored=ignored)
 
 
@@ -160,11 +161,13 @@ def _outcome(
     reference_ = reference(task)
     # Of a censored result only this key is there with every ansible-core; task.no_log of a loop can be an untemplated
     # string, which then counts as set.
-    censored = "censored" in fields or _flag(task.no_log, unclear=True)
+    censored = "censored" in fields or flag(task.no_log, unclear=True)
     if censored and not reference_.no_log:
         reference_ = _without_rendered_name(reference_)
     texts: dict[str, t.Any] = (
-        {"message": CENSORED} if censored else _texts_of(fields, status)
+        {"message": CENSORED}
+        if censored
+        else texts_of(fields, status, cause=_root_cause(result))
     )
     return TaskOutcome(
         host=host_name(result),
@@ -174,15 +177,39 @@ def _outcome(
         censored=censored,
         delegated_to=_delegated_to(task, censored=censored),
         handler=is_handler(task),
-        check_mode=_flag(task.check_mode),
+        check_mode=flag(task.check_mode),
         **texts,
     )
 
 
-def _texts_of(fields: t.Mapping[str, t.Any], status: str) -> dict[str, t.Any]:
-    """Return what a person may read of a result that is not censored."""
+def _root_cause(result: TaskResult) -> str:
+    """
+    Return the message of the error that has led to all others, or nothing.
+
+    From ansible-core 2.19 on, a module's ``msg`` can be as short as "Error executing command.", and what is shown on
+    the screen behind it stands only here. It is not censored by ``no_log``.
+    """
+    event = getattr(getattr(result, "exception", None), "event", None)
+    for _depth in range(_DEEPEST_CAUSE):
+        chain = getattr(event, "chain", None)
+        if chain is None:
+            break
+        event = chain.event
+    return clean(getattr(event, "msg", None))
+
+
+def texts_of(
+    fields: t.Mapping[str, t.Any], status: str, *, cause: str = ""
+) -> dict[str, t.Any]:
+    """
+    Return what a person may read of a result that is not censored.
+
+    ``cause`` is the error behind it, which is added where the message does not say it already.
+    """
     items = _failed_items(fields)
     message = clean(fields.get("msg")) or clean(fields.get("reason"))
+    if message and cause.rstrip(".") not in message:
+        message = f"{message.rstrip('.')}: {cause}"
     stdout = clean(fields.get("stdout")) or clean(fields.get("module_stdout"))
     stderr = clean(fields.get("stderr")) or clean(fields.get("module_stderr"))
     if not message and fields.get("failed_when_result"):
@@ -303,7 +330,7 @@ def is_role_include(task: Task) -> bool:
 
 def _make_reference(task: Task, name: str) -> TaskReference:
     identity = _identity(task)
-    no_log = _flag(task.no_log, unclear=True)
+    no_log = flag(task.no_log, unclear=True)
     source, line = _source(task)
     shown = identity.name if no_log else clean(name, limit=TEXT_LIMIT)
     return TaskReference(
@@ -558,6 +585,8 @@ _EVEN_OUT = [
 def clean(value: object, *, limit: int = TEXT_LIMIT) -> str:
     """Return any value as readable text: without escapes and control characters, evened out, cut in the middle."""
     text = _cut(_as_text(value), limit * 4)
+    if not text:
+        return ""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = _CONTROLS.sub("", _ESCAPES.sub("", text))
     # What Python could not decode it keeps as lone surrogates, which cannot be encoded again.
@@ -593,7 +622,7 @@ def _cut(text: str, limit: int) -> str:
     return text[:head] + CUT + text[-tail:]
 
 
-def _flag(value: object, *, unclear: bool = False) -> bool:
+def flag(value: object, *, unclear: bool = False) -> bool:
     """Return a task's keyword as a truth value; ``unclear`` is what an untemplated one counts as."""
     if isinstance(value, str):
         lowered = value.strip().lower()

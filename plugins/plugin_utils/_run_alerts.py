@@ -199,11 +199,9 @@ class RunAlerts:
     ) -> None:
         if outcome.host not in raised.hosts:
             raised.hosts.append(outcome.host)
-        if (
-            raised.outcome.host > outcome.host
-            and raised.outcome.status == outcome.status
-        ):
-            # One stands for all, always the same one.
+        first = raised.outcome
+        if (outcome.status, outcome.host) < (first.status, first.host):
+            # One stands for all: always the same one, in whichever order they fail.
             raised.outcome, raised.facts = outcome, facts
         if raised.opened is not None and _note_cause(
             raised.opened, Cause.of(outcome, instead_of)

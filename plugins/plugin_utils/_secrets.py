@@ -15,12 +15,12 @@ import typing as t
 from collections.abc import Mapping
 
 try:
-    from ansible._internal._datatag._tags import VaultedValue
+    from ansible._internal._datatag._tags import Origin, VaultedValue
 except ImportError:
-    # ansible-core before 2.19 has types of its own for such values, and no tags.
-    _VAULTED_TAG: t.Any = None
+    # ansible-core before 2.19 has no tags. It has types of its own for vaulted values, and texts that know their place.
+    _HAS_TAGS = False
 else:
-    _VAULTED_TAG = VaultedValue
+    _HAS_TAGS = True
 
 # Shorter values would mask ordinary words and numbers.
 _SHORTEST_NAMED = 6
@@ -46,7 +46,7 @@ def secret_values(
     found = set(_secrets_of_environment(tuple(environ.items())))
     for name, value in variables.items():
         if name not in _NOT_LOOKED_INTO:
-            named_secret = bool(_SECRET_NAME.search(name))
+            named_secret = _is_secret_name(name)
             depth = _DEEPEST
             if name.startswith("ansible_") and name != "ansible_env":
                 # Facts are many, and but for the environment hold nothing of the kind.
@@ -61,9 +61,14 @@ def secret_values(
 def _secrets_of_environment(environ: tuple[tuple[str, str], ...]) -> frozenset[str]:
     found: set[str] = set()
     for name, value in environ:
-        if _SECRET_NAME.search(name):
+        if _is_secret_name(name):
             _collect(value, True, found, 0)
     return frozenset(found)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_secret_name(name: str) -> bool:
+    return bool(_SECRET_NAME.search(name))
 
 
 def _names(variables: t.Mapping[str, t.Any]) -> list[str]:
@@ -82,7 +87,7 @@ def _collect(value: t.Any, named_secret: bool, found: set[str], depth: int) -> N
             for name, item in value.items():
                 _collect(
                     item,
-                    named_secret or bool(_SECRET_NAME.search(str(name))),
+                    named_secret or _is_secret_name(str(name)),
                     found,
                     depth - 1,
                 )
@@ -110,26 +115,17 @@ def _collect(value: t.Any, named_secret: bool, found: set[str], depth: int) -> N
 
 def is_vaulted(value: t.Any) -> bool:
     """Say whether a value was encrypted with Ansible Vault, by itself or with the whole file that it stands in."""
-    if type(value).__name__ in _VAULTED_TYPES or _is_tagged_vaulted(value):
+    if type(value).__name__ in _VAULTED_TYPES:
+        return True
+    if _HAS_TAGS and VaultedValue.is_tagged_on(value):
         return True
     path = _file_of(value)
     return path is not None and _is_vault(path)
 
 
-def _is_tagged_vaulted(value: t.Any) -> bool:
-    try:
-        from ansible._internal._datatag._tags import VaultedValue
-    except ImportError:
-        # ansible-core before 2.19 has no tags.
-        return False
-    return bool(VaultedValue.is_tagged_on(value))
-
-
 def _file_of(value: t.Any) -> str | None:
     """Return the file that a value was read from, as far as ansible-core remembers."""
-    try:
-        from ansible._internal._datatag._tags import Origin
-    except ImportError:
+    if not _HAS_TAGS:
         position = getattr(value, "ansible_pos", None)
         return str(position[0]) if position and position[0] else None
     origin = Origin.get_tag(value)

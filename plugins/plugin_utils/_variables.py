@@ -14,6 +14,7 @@ import typing as t
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.template import Templar
 
+from ._results import stopped_hosts
 from ._settings import RAISING_STATUSES, read_labels
 
 if t.TYPE_CHECKING:
@@ -27,9 +28,29 @@ LABELS = "flashduty_labels"
 DESCRIPTION = "flashduty_description"
 
 
-class Variables:
-    """The variables that are in force for a play, a host and a task. Collecting them costs about a millisecond.
+class PlayHosts(t.NamedTuple):
+    """The hosts of a play, and those of its current batch, whether they have been stopped since or not."""
 
+    everybody: list[str]
+    batch: list[str]
+
+    def variables(self, play: Play) -> dict[str, list[str]]:
+        """Return the variables that ansible-core makes of them."""
+        stopped = stopped_hosts(play)
+        batch = [host for host in self.batch if host not in stopped]
+        return {
+            "ansible_play_hosts_all": self.everybody[:],
+            "ansible_play_hosts": [h for h in self.everybody if h not in stopped],
+            "ansible_play_batch": batch,
+            "play_hosts": batch,
+        }
+
+
+class Variables:
+    """The variables that are in force for a play, a host and a task. Collecting them costs about half a millisecond.
+
+    :param hosts: those of the play, when they are known. Left to itself, ansible-core compares all hosts with all stopped
+        hosts for every collection, so the failures of many hosts would cost the square of their number.
     :param warn: told of each variable that cannot be used; the failure is reported without it.
     """
 
@@ -39,10 +60,15 @@ class Variables:
         *,
         host: Host | None = None,
         task: Task | None = None,
+        hosts: PlayHosts | None = None,
         warn: t.Callable[[str], None],
     ) -> None:
-        manager = play.get_variable_manager()
-        self.all: dict[str, t.Any] = manager.get_vars(play=play, host=host, task=task)
+        nobody = None if hosts is None else [""]
+        self.all: dict[str, t.Any] = play.get_variable_manager().get_vars(
+            play=play, host=host, task=task, _hosts=nobody, _hosts_all=nobody
+        )
+        if hosts is not None:
+            self.all.update(hosts.variables(play))
         self._templar = Templar(loader=play.get_loader(), variables=self.all)
         self._warn = warn
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tests.benchmarks.measures import MEASURES, Setting
 from tests.benchmarks.measuring import Figure
-from tests.benchmarks.report import picture, rst, table
+from tests.benchmarks.report import page, picture, table
 from tests.tools.cores import current_core
 from tests.tools.environments import ROOT
 from tests.tools.progress import say
@@ -71,6 +71,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
             f"Falls short: {figure.what}: {figure.say_value(figure.value)}, promised {figure.promise}."
         )
     if not quick and not options.only:
-        (DOCUMENTATION / "figures.inc.rst").write_text(rst(figures, where))
+        text = page(figures, where=where, rounds=options.rounds)
+        (DOCUMENTATION / "guide_figures.rst").write_text(text)
         (DOCUMENTATION / "images" / "figures.svg").write_text(picture(figures))
     return 0

@@ -62,6 +62,13 @@ DEFAULT_PATTERNS: tuple[str, ...] = (
     r"\$ANSIBLE_VAULT;(?:[0-9.]{1,9};\w{1,20}(?:;[\w.-]{1,99})?)(?:\\[nr]|[\s0-9a-f])*",
 )
 
+_SHORT = 256
+# What stays itself in a URL, in JSON and in HTML; and the same as somebody encodes it who encodes everything.
+_PLAIN = re.compile(r"[A-Za-z0-9]+")
+_ENCODED_WITHOUT_NEED = re.compile(
+    r"%(?:25){0,3}(?:3[0-9]|[46][1-9a-f]|[57][0-9a])", re.IGNORECASE
+)
+
 
 class Redactor:
     """Hides secrets in texts.
@@ -79,28 +86,30 @@ class Redactor:
         # The longest first: one secret may be the beginning of another.
         self._known = sorted({text for text in secrets if text}, key=len, reverse=True)
         self._patterns = [re.compile(pattern) for pattern in patterns]
+        # The labels of many alerts are the same few texts.
+        self._scrub_short = functools.lru_cache(maxsize=512)(self._scrub)
 
     def scrub(self, text: str) -> str:
         """Return the text with every secret replaced by ``[hidden]``."""
+        return self._scrub_short(text) if len(text) < _SHORT else self._scrub(text)
+
+    def _scrub(self, text: str) -> str:
         for secret in self._known:
             text = text.replace(secret, HIDDEN)
-        # Most texts have none of these, and are spared the large pattern.
-        if self._known and any(mark in text for mark in "%&+\\"):
-            text = self._known_in_disguise.sub(HIDDEN, text)
+        for secret in self._maybe_disguised_in(text):
+            text = _in_disguise(secret).sub(HIDDEN, text)
         for pattern in self._patterns:
             text = pattern.sub(_hide, text)
         return text
 
-    @functools.cached_property
-    def _known_in_disguise(self) -> re.Pattern[str]:
-        # Percent-encoding may be written in upper or lower case.
-        return re.compile(
-            "|".join(
-                "".join(_spellings(character) for character in secret)
-                for secret in self._known
-            ),
-            re.IGNORECASE,
-        )
+    def _maybe_disguised_in(self, text: str) -> list[str]:
+        """Return the known secrets that may stand in the text in another spelling: there can be very many."""
+        # Most texts have none of these.
+        if not any(mark in text for mark in "%&+\\"):
+            return []
+        if _ENCODED_WITHOUT_NEED.search(text):
+            return self._known
+        return [secret for secret in self._known if _plain_part(secret) in text]
 
     def scrub_data(self, data: t.Any) -> t.Any:
         """Return plain data (dictionaries, lists, scalars) with every secret in its texts replaced."""
@@ -114,6 +123,18 @@ class Redactor:
         if isinstance(data, (list, tuple)):
             return [self.scrub_data(item) for item in data]
         return data
+
+
+@functools.lru_cache(maxsize=4096)
+def _plain_part(secret: str) -> str:
+    """Return the longest part of a secret that everybody writes as it is."""
+    return max(_PLAIN.findall(secret), key=len, default="")
+
+
+@functools.lru_cache(maxsize=1024)
+def _in_disguise(secret: str) -> re.Pattern[str]:
+    # Percent-encoding may be written in upper or lower case.
+    return re.compile("".join(map(_spellings, secret)), re.IGNORECASE)
 
 
 def _spellings(character: str) -> str:

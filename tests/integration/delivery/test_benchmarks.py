@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.benchmarks.measuring import Contender, Figure, take_turns
-from tests.benchmarks.report import picture, rst, table
+from tests.benchmarks.report import page, picture, table
 from tests.benchmarks.run import main
 
 FIGURES = [
@@ -45,10 +45,10 @@ def test_what_falls_short_is_told() -> None:
 
 
 def test_the_documentation_gets_a_table_and_a_picture() -> None:
-    text = rst(FIGURES, "2 cores")
+    text = page(FIGURES, where="2 cores", rounds=3)
     drawing = ElementTree.fromstring(picture(FIGURES))
 
-    assert text.count("\n  * - ") == len(FIGURES) + 1
+    assert text.count("\n    * - ") == len(FIGURES) + 1
     assert "2 cores" in text
     assert drawing.tag.endswith("svg")
     # One for the background, one each for ours, and one for each of the others.

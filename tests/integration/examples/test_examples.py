@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -15,11 +17,12 @@ import pytest
 
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
-from tests.tools.environments import ROOT
+from tests.tools.environments import ROOT, TREE
 from tests.tools.playbooks import PlaybookRun, Workspace
 
 EXAMPLES = ROOT / "docs" / "examples"
 TESTED = (
+    "execution_environment",
     "explicit_alert",
     "nightly_convergence",
     "ownership_labels",
@@ -211,3 +214,28 @@ def test_explicit_alert(copy_of: t.Callable[[str], Copy]) -> None:
     )
     assert run.rc == 0, run.output
     assert example.alerts() == {title: "recovered"}
+
+
+def test_execution_environment(tmp_path: Path) -> None:
+    example = EXAMPLES / "execution_environment" / "execution-environment.yml"
+
+    def builder(*arguments: str | Path) -> str:
+        command = [sys.executable, "-m", "ansible_builder", *map(str, arguments)]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=tmp_path
+        ).stdout
+
+    builder("create", "--file", example, "--context", "context")
+    (recipe,) = (tmp_path / "context").glob("*file")
+    lines = recipe.read_text(encoding="utf-8").splitlines()
+    assert "ENV ANSIBLE_CALLBACKS_ENABLED=flashcat.flashduty.alert_on_failure" in lines
+    assert "ENV FLASHDUTY_RECOVERY=stateless" in lines
+
+    # What the image gets for this collection.
+    assert "requests" in builder("introspect", TREE)
+
+    # The guide shows the same.
+    guide = ROOT / "docs" / "docsite" / "rst" / "guide_awx.rst"
+    definition = example.read_text(encoding="utf-8").partition("---\n")[2]
+    indented = "".join(f"    {line}\n" for line in definition.splitlines())
+    assert indented in guide.read_text(encoding="utf-8")

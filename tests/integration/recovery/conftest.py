@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.control import Emulator, Item
-from tests.tools.cores import Core, configured_cores
+from tests.tools.cores import Core
 from tests.tools.playbooks import PlaybookRun, RunningPlaybook, Workspace
 
 HERE = Path(__file__).resolve().parent
@@ -144,29 +144,6 @@ class Story(Workspace):
     def only_alert(self) -> Item:
         (alert,) = self.flashduty.alerts()
         return alert
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "any_core: does not depend on ansible-core, so one version is enough"
-    )
-
-
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> None:
-    """Run tests that are marked with any_core only with the newest ansible-core."""
-    newest = configured_cores()[-1]
-    left_out = [
-        item
-        for item in items
-        if item.get_closest_marker("any_core")
-        and isinstance(item, pytest.Function)
-        and hasattr(item, "callspec")
-        and item.callspec.params.get("core", newest) != newest
-    ]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

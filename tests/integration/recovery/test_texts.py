@@ -67,6 +67,26 @@ def test_an_alert_says_what_a_person_needs_to_act(story: Story) -> None:
     }
 
 
+@pytest.mark.parametrize("no_log", [False, True])
+def test_the_cause_behind_a_short_message_is_said(story: Story, no_log: bool) -> None:
+    story.play(
+        f"""
+        - hosts: all
+          gather_facts: false
+          tasks:
+            - name: Back up
+              ansible.builtin.command: /no/such/backup --key of-the-safe
+              no_log: {no_log}
+        """,
+        hosts=["h1"],
+    )
+
+    description = story.only_alert["description"]
+    assert ("No such file or directory" in description) is not no_log
+    assert ("/no/such/backup" in description) is not no_log
+    assert "of-the-safe" not in description
+
+
 @pytest.mark.any_core
 def test_flashdutys_own_variables_in_title_rule_are_satisfied(story: Story) -> None:
     story.play(
