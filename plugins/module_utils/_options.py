@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import typing as t
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -43,6 +44,8 @@ _PATH_OPTIONS = (
     "client_key",
     "state_path",
 )
+# A name that hardly any file has.
+_LOOKS_LIKE_A_KEY = re.compile(r"[0-9A-Za-z]{24,}")
 _HINTS_OF_A_KEY = (
     "Copy it from the integration's page in the Flashduty console, where it stands in the push URL after"
     " integration_key=."
@@ -394,6 +397,9 @@ def _key_from_file(path: str, spelled: str) -> str:
             text = file.read(64 * 1024).strip()
     except UnicodeDecodeError:
         problem = "is not a text file"
+    except ValueError:
+        # A NUL, which a name cannot have. Python says so in different ways.
+        path, problem = path.replace("\0", "\\0"), "cannot be read (no such name)"
     except OSError as exc:
         problem = f"cannot be read ({os.strerror(exc.errno) if exc.errno else type(exc).__name__})"
     else:
@@ -405,6 +411,13 @@ def _key_from_file(path: str, spelled: str) -> str:
             )
         else:
             problem = "is empty"
+    if not os.path.exists(path) and _LOOKS_LIKE_A_KEY.fullmatch(os.path.basename(path)):
+        # So it must not be shown.
+        raise ConfigurationError(
+            f"{spelled} looks like an integration key, not like the path of a file.",
+            option="integration_key_file",
+            hint="Give the key as integration_key, or the path of a file that holds it.",
+        )
     raise ConfigurationError(
         f"{spelled}: the file {path} {problem}.",
         option="integration_key_file",

@@ -40,7 +40,7 @@ ITEM_LIMIT = 4096
 CUT = "\n[…]\n"
 
 _CACHE_SIZE = 2048
-_DEEPEST_CAUSE = 20
+_DEEPEST_ERROR = 20
 
 # From 2.17 on, a role that cannot be found is reported like any other failing include.
 _ROLES_VANISH_SILENTLY = tuple(map(int, ansible_version.split(".")[:2])) < (2, 17)
@@ -167,7 +167,7 @@ def _outcome(
     texts: dict[str, t.Any] = (
         {"message": CENSORED}
         if censored
-        else texts_of(fields, status, cause=_root_cause(result))
+        else texts_of(fields, status, errors=_errors_of(result))
     )
     return TaskOutcome(
         host=host_name(result),
@@ -182,34 +182,35 @@ def _outcome(
     )
 
 
-def _root_cause(result: TaskResult) -> str:
+def _errors_of(result: TaskResult) -> list[str]:
     """
-    Return the message of the error that has led to all others, or nothing.
+    Return the messages of the error that made a task fail, and of those that led to it, the root last.
 
     From ansible-core 2.19 on, a module's ``msg`` can be as short as "Error executing command.", and what is shown on
     the screen behind it stands only here. It is not censored by ``no_log``.
     """
+    messages = []
     event = getattr(getattr(result, "exception", None), "event", None)
-    for _depth in range(_DEEPEST_CAUSE):
-        chain = getattr(event, "chain", None)
-        if chain is None:
-            break
-        event = chain.event
-    return clean(getattr(event, "msg", None))
+    while event is not None and len(messages) < _DEEPEST_ERROR:
+        messages.append(clean(event.msg))
+        event = event.chain.event if event.chain else None
+    return messages
 
 
 def texts_of(
-    fields: t.Mapping[str, t.Any], status: str, *, cause: str = ""
+    fields: t.Mapping[str, t.Any], status: str, *, errors: t.Sequence[str] = ()
 ) -> dict[str, t.Any]:
     """
     Return what a person may read of a result that is not censored.
 
-    ``cause`` is the error behind it, which is added where the message does not say it already.
+    ``errors`` are the messages of the errors behind it, the root last: where the result tells of one of the others, the
+    root is added.
     """
     items = _failed_items(fields)
     message = clean(fields.get("msg")) or clean(fields.get("reason"))
-    if message and cause.rstrip(".") not in message:
-        message = f"{message.rstrip('.')}: {cause}"
+    *others, root = errors or [""]
+    if any(text and text in message for text in others) and root not in message:
+        message = f"{message.rstrip('.')}: {root}"
     stdout = clean(fields.get("stdout")) or clean(fields.get("module_stdout"))
     stderr = clean(fields.get("stderr")) or clean(fields.get("module_stderr"))
     if not message and fields.get("failed_when_result"):

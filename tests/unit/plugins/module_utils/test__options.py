@@ -443,6 +443,16 @@ class TestKeyFile:
     def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
         assert "cannot be read" in str(problem({"integration_key_file": str(tmp_path)}))
 
+    def test_a_name_that_no_file_can_have_is_refused(self) -> None:
+        assert "cannot be read" in str(problem({"integration_key_file": "a\0b"}))
+
+    def test_a_key_in_its_place_is_not_shown(self) -> None:
+        error = problem({"integration_key_file": KEY})
+
+        assert "looks like an integration key" in str(error)
+        assert KEY not in str(error)
+        assert "integration_key" in str(error.hint)
+
     def test_it_contradicts_another_key(self, tmp_path: Path) -> None:
         file = tmp_path / "key"
         file.write_text(OTHER_KEY, encoding="utf-8")
