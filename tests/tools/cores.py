@@ -77,6 +77,8 @@ class Core:
             "LANG": "C.UTF-8",
             "LC_ALL": "C.UTF-8",
             "NO_PROXY": "127.0.0.1,localhost",
+            # So that a run that hangs can be asked where.
+            "PYTHONFAULTHANDLER": "1",
             "ANSIBLE_COLLECTIONS_PATH": str(TREE),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "1",

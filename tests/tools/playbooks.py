@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -95,6 +96,7 @@ class RunningPlaybook:
         try:
             rc = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
+            self._tell_where_it_hangs()
             self.kill()
             raise AssertionError(
                 f"The playbook was not done after {timeout:.0f} s:\n{self.stdout}\n{self.stderr}"
@@ -102,11 +104,17 @@ class RunningPlaybook:
         duration = time.monotonic() - self._started
         return PlaybookRun(rc, self.stdout, self.stderr, duration)
 
+    def _tell_where_it_hangs(self) -> None:
+        """Let the process end with the stacks of all its threads on its standard error."""
+        self.process.send_signal(signal.SIGABRT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+
     def kill(self) -> None:
         """Kill the process and its workers, without a chance to say good-bye."""
-        if self.process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        self.process.wait()
 
 
 class Workspace:

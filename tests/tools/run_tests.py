@@ -99,6 +99,9 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
     ``wanted`` are the ansible-cores for what runs, ``sanity`` those for ansible-test sanity.
     """
     python = str(VENV / "bin" / "python")
+    # One more than there are processors, since tests also wait.
+    workers = (os.cpu_count() or 1) + 1
+    side_by_side = ("-n", str(workers), "--dist", "worksteal")
     no_git = why_not_a_git_checkout()
     no_target = why_no_target()
 
@@ -135,7 +138,7 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
         variables[cores.TARGET_VARIABLE] = target
     dynamic = [
         tool("ansible-cores", "environments", "tests.tools.cores", *wanted),
-        pytest("unit", "unit", "tests/unit"),
+        pytest("unit", "unit", "tests/unit", *side_by_side),
         Step(
             "unit-target",
             "unit",
@@ -147,7 +150,7 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
             "integration",
             "integration",
             "tests/integration",
-            *("-n", "2", "--dist", "worksteal"),
+            *side_by_side,
             **variables,
         ),
         tool("tarball", "build", "tests.tools.tarball", *wanted),

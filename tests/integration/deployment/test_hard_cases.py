@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from .conftest import Shop, site
 
 CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "flashcat.flashduty.alert_on_failure"}
@@ -25,6 +27,7 @@ ROLE = """
 """
 
 
+@pytest.mark.any_core
 def test_check_mode_sends_nothing(shop: Shop) -> None:
     run = shop.deploy(site(), "--check", broken=["web1"], hosts=["web1", "web2"])
 
@@ -33,6 +36,7 @@ def test_check_mode_sends_nothing(shop: Shop) -> None:
     assert shop.flashduty.requests() == []
 
 
+@pytest.mark.any_core
 def test_the_key_of_the_alert_integration_is_enough(shop: Shop) -> None:
     run = shop.deploy(
         broken=["web1"], hosts=["web1"], environment={"FLASHDUTY_CHANGE_PUSH_URL": None}
@@ -44,6 +48,7 @@ def test_the_key_of_the_alert_integration_is_enough(shop: Shop) -> None:
     assert "WARNING" not in run.output
 
 
+@pytest.mark.any_core
 def test_the_key_of_the_change_integration_is_enough(shop: Shop) -> None:
     run = shop.deploy(
         broken=["web1"], hosts=["web1"], environment={"FLASHDUTY_PUSH_URL": None}
@@ -55,6 +60,7 @@ def test_the_key_of_the_change_integration_is_enough(shop: Shop) -> None:
     assert "WARNING" not in run.output
 
 
+@pytest.mark.any_core
 def test_without_any_key_the_deployment_takes_place_with_one_warning(
     shop: Shop,
 ) -> None:
@@ -68,6 +74,7 @@ def test_without_any_key_the_deployment_takes_place_with_one_warning(
     assert shop.flashduty.requests() == []
 
 
+@pytest.mark.any_core
 def test_a_refused_event_is_warned_of_and_nothing_else(shop: Shop) -> None:
     wrong = {
         "FLASHDUTY_PUSH_URL": shop.flashduty.push_url + "x",
@@ -85,6 +92,7 @@ def test_a_refused_event_is_warned_of_and_nothing_else(shop: Shop) -> None:
     assert not (shop.home / ".ansible" / "flashduty").exists()
 
 
+@pytest.mark.any_core
 def test_a_deployment_does_without_flashduty_and_events_arrive_later(
     shop: Shop,
 ) -> None:
@@ -103,6 +111,7 @@ def test_a_deployment_does_without_flashduty_and_events_arrive_later(
     assert shop.change_statuses() == ["Processing", "Canceled"]
 
 
+@pytest.mark.any_core
 def test_what_waits_is_delivered_by_the_next_run_or_by_a_task(shop: Shop) -> None:
     shop.flashduty.stop()
     try:
@@ -177,6 +186,7 @@ def test_what_looks_like_a_secret_is_masked(one_shop: Shop) -> None:
     assert "password=[hidden] and [hidden]" in description
 
 
+@pytest.mark.any_core
 def test_neither_rights_nor_python_nor_a_connection_are_needed(shop: Shop) -> None:
     shop.write("deploy.yml", "- name: Nothing\n  ansible.builtin.debug:\n")
     shop.write(
@@ -238,6 +248,7 @@ def test_the_callback_does_not_page_for_the_same_failure(shop: Shop) -> None:
     assert shop.the_alert()["title"] == "Deployment of shop-api failed"
 
 
+@pytest.mark.any_core
 def test_the_callback_pages_for_what_the_role_does_not(shop: Shop) -> None:
     run = shop.deploy(
         site(more="flashduty_deployment_alert: false"),

@@ -100,6 +100,7 @@ TROUBLES: dict[str, t.Callable[[Emulator], None]] = {
 }
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_the_key_is_not_seen_when_there_is(keeper: Leaks, trouble: str) -> None:
     TROUBLES[trouble](keeper.flashduty)
@@ -171,6 +172,7 @@ def test_the_key_is_not_seen_wherever_it_comes_from(
     assert_unseen(keeper, run.output)
 
 
+@pytest.mark.any_core
 def test_a_task_that_prints_the_key_sends_none(keeper: Leaks) -> None:
     run = keeper.play(
         PLAYBOOK,
@@ -190,6 +192,7 @@ def test_a_task_that_prints_the_key_sends_none(keeper: Leaks) -> None:
     assert KEY[-12:] not in body
 
 
+@pytest.mark.any_core
 def test_the_courier_has_the_key_neither_in_its_arguments_nor_in_its_environment(
     keeper: Leaks,
 ) -> None:

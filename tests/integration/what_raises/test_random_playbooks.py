@@ -1,0 +1,48 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""
+The law holds for playbooks that nobody has thought of, too.
+
+FLASHDUTY_TEST_PLAYBOOKS tells how many are tried; a few by default.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.emulator.control import Emulator
+from tests.tools.cores import Core
+
+from .random_playbooks import HOSTS, RandomPlaybook
+from .test_what_raises import Row, Run, flashduty, look
+
+__all__ = ["flashduty"]
+
+PLAYBOOKS = int(os.environ.get("FLASHDUTY_TEST_PLAYBOOKS") or 8)
+STRATEGIES = ("linear", "linear", "free", "host_pinned")
+
+
+@pytest.mark.parametrize("number", range(PLAYBOOKS))
+def test_alerts_name_the_hosts_that_were_given_up_on_whatever_the_playbook(
+    number: int, cores: list[Core], flashduty: Emulator, tmp_path: Path
+) -> None:
+    core = cores[number % len(cores)]
+    strategy = STRATEGIES[number // len(cores) % len(STRATEGIES)]
+    playbook = RandomPlaybook(random.Random(number), strategy)
+    path = playbook.write(tmp_path)
+    row = Row("all", HOSTS, inventory=playbook.inventory())
+
+    seen = look(
+        Run(str(path), strategy, [row], [], "ansible-playbook"),
+        core,
+        flashduty,
+        tmp_path,
+    )
+
+    assert seen.alerts == seen.truth, f"{path}\n{seen.output}"
