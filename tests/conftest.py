@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import typing as t
 from pathlib import Path
 
@@ -31,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "any_core: does not depend on ansible-core, so one version is enough"
     )
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A shell starts what goes to the background like this, and the playbooks would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(

@@ -177,6 +177,7 @@ def test_a_configuration_that_was_not_there_is_made_and_removed(
     assert not made.exists()
 
 
+@pytest.mark.any_core
 def test_what_others_have_written_stays(node: ControlNode) -> None:
     node.config.write_text(
         CONFIGURATION + "\n[flashduty]\n# By hand\nrecovery = never\n"
@@ -270,6 +271,7 @@ module.exit_json(changed=True, msg="installs %(name)s, %(state)s" % module.param
         ("0", "false", "Install the package for the Python that runs Ansible"),
     ],
 )
+@pytest.mark.any_core
 def test_requests_is_installed_in_the_way_of_the_python_that_runs_ansible(
     one_node: ControlNode, requests: str, is_system: str, installer: str | None
 ) -> None:

