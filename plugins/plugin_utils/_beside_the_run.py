@@ -5,11 +5,13 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Starts a process of the core beside the run: the courier of the callback, the last will of a deployment."""
+"""Processes of the core beside the run: the courier of the callback, the last will of a deployment."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import subprocess
 import sys
 import typing as t
@@ -50,3 +52,22 @@ def start_beside_the_run(
         start_new_session=True,
         bufsize=0,
     )
+
+
+def wait_for(process: subprocess.Popen[bytes], seconds: float) -> int:
+    """Return the exit status of such a process, as soon as it ends.
+
+    :param seconds: how long to wait at most.
+    :raises subprocess.TimeoutExpired: when it goes on.
+    """
+    # Left to itself, Popen.wait looks twenty times a second, which is a long time at the end of a run.
+    with contextlib.suppress(AttributeError, OSError):
+        descriptor = os.pidfd_open(process.pid)  # type: ignore[attr-defined, unused-ignore]
+        try:
+            watch = select.poll()
+            watch.register(descriptor, select.POLLIN)
+            watch.poll(seconds * 1000)
+        finally:
+            os.close(descriptor)
+        seconds = 0.0
+    return process.wait(seconds)

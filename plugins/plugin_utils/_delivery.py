@@ -20,7 +20,7 @@ import tempfile
 import time
 import typing as t
 
-from ._beside_the_run import start_beside_the_run
+from ._beside_the_run import start_beside_the_run, wait_for
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
@@ -342,6 +342,7 @@ class Delivery:
         if courier is None:
             return False
         try:
-            return courier.wait(max(0.0, deadline - time.monotonic()) + _GRACE) == 0
+            seconds = max(0.0, deadline - time.monotonic()) + _GRACE
+            return wait_for(courier, seconds) == 0
         except subprocess.TimeoutExpired:
             return False

@@ -189,7 +189,7 @@ def _errors_of(result: TaskResult) -> list[str]:
     From ansible-core 2.19 on, a module's ``msg`` can be as short as "Error executing command.", and what is shown on
     the screen behind it stands only here. It is not censored by ``no_log``.
     """
-    messages = []
+    messages: list[str] = []
     event = getattr(getattr(result, "exception", None), "event", None)
     while event is not None and len(messages) < _DEEPEST_ERROR:
         messages.append(clean(event.msg))

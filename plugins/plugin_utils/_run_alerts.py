@@ -49,10 +49,30 @@ class _Raised:
         self.outcome = outcome
         self.facts = facts
         self.handled = handled
-        self.hosts = [outcome.host]
+        # A set that keeps its order.
+        self.hosts = {outcome.host: None}
         self.integration = ""
         self.opened: OpenAlert | None = None
         self.causes_written = 1
+        self._causes: set[Cause] = set()
+
+    def remember(self, opened: OpenAlert) -> None:
+        """Take the alert that was opened, with what it has been waiting for already."""
+        self.opened = opened
+        self._causes = set(causes_of(opened))
+
+    def wait_for(self, cause: Cause) -> bool:
+        """Add to what the alert waits for, and return whether that was new."""
+        # That of a playbook closes by a run without any failure, whatever the reasons were.
+        if (
+            self.opened is None
+            or self.subject.scope == "playbook"
+            or cause in self._causes
+        ):
+            return False
+        self._causes.add(cause)
+        self.opened.details["causes"].append(cause.as_data())
+        return True
 
 
 class RunAlerts:
@@ -186,8 +206,8 @@ class RunAlerts:
         if raised.subject.host and raised.outcome.host in LOCALHOST:
             details["machine"] = self._run.local_name
         raised.integration = integration
-        raised.opened = self._opened(event, details)
-        _note_cause(raised.opened, Cause.of(raised.outcome, instead_of))
+        raised.remember(self._opened(event, details))
+        raised.wait_for(Cause.of(raised.outcome, instead_of))
         self._send(integration, [event], opened=raised.opened)
 
     def _add_reason(
@@ -197,15 +217,12 @@ class RunAlerts:
         facts: HostFacts,
         instead_of: tuple[TaskIdentity, int] | None,
     ) -> None:
-        if outcome.host not in raised.hosts:
-            raised.hosts.append(outcome.host)
+        raised.hosts[outcome.host] = None
         first = raised.outcome
         if (outcome.status, outcome.host) < (first.status, first.host):
             # One stands for all: always the same one, in whichever order they fail.
             raised.outcome, raised.facts = outcome, facts
-        if raised.opened is not None and _note_cause(
-            raised.opened, Cause.of(outcome, instead_of)
-        ):
+        if raised.opened and raised.wait_for(Cause.of(outcome, instead_of)):
             causes = len(raised.opened.details["causes"])
             if (
                 raised.subject.scope != "storm"
@@ -232,7 +249,7 @@ class RunAlerts:
             raised.facts,
             now=int(self._now()),
             handled=raised.handled,
-            hosts=raised.hosts,
+            hosts=list(raised.hosts),
         )
 
     # -- runs that end without their recap
@@ -383,18 +400,6 @@ class RunAlerts:
             memory = {"opened": opened, "updated": updated, "closed": closed}
         if events or any(memory.values()):
             self._delivery.add(integration, events, run_id=self._run.run_id, **memory)
-
-
-def _note_cause(alert: OpenAlert, cause: Cause) -> bool:
-    """Add to what an alert waits for, and return whether that was new."""
-    if alert.details["scope"] == "playbook":
-        # It closes by a run without any failure, whatever the reasons were.
-        return False
-    causes = alert.details["causes"]
-    if cause.as_data() in causes:
-        return False
-    causes.append(cause.as_data())
-    return True
 
 
 def _lasting(labels: t.Mapping[str, str]) -> dict[str, str]:

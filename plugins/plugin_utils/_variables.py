@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -67,10 +68,15 @@ class Variables:
         self.all: dict[str, t.Any] = play.get_variable_manager().get_vars(
             play=play, host=host, task=task, _hosts=nobody, _hosts_all=nobody
         )
-        if hosts is not None:
-            self.all.update(hosts.variables(play))
-        self._templar = Templar(loader=play.get_loader(), variables=self.all)
+        self._play = play
+        self._hosts = hosts
         self._warn = warn
+
+    @functools.cached_property
+    def _templar(self) -> Templar:
+        if self._hosts is not None:
+            self.all.update(self._hosts.variables(self._play))
+        return Templar(loader=self._play.get_loader(), variables=self.all)
 
     def get(self, name: str) -> t.Any:
         """Return the value of a variable, templated; None when it is not set or cannot be templated."""
