@@ -583,18 +583,7 @@ class Service:
             alert.last = (event.status, event.title, event.description)
         if event.status == "Ok":
             self._recover(place, at=event.event_time)
-        alert.events.append(
-            {
-                "status": event.status,
-                "title": event.title,
-                "description": event.description,
-                "labels": event.labels,
-                "event_time": event.event_time,
-                "received_at": now,
-                "request_id": request_id,
-                "outcome": outcome,
-            }
-        )
+        alert.events.append(_remembered(event, now, request_id, outcome))
         return outcome
 
     @staticmethod
@@ -658,18 +647,7 @@ class Service:
             change.link = event.link or change.link
             change.labels.update(event.labels)
             change.updated_at = event.event_time
-        change.events.append(
-            {
-                "status": event.status,
-                "title": event.title,
-                "description": event.description,
-                "labels": event.labels,
-                "event_time": event.event_time,
-                "received_at": now,
-                "request_id": request_id,
-                "outcome": outcome,
-            }
-        )
+        change.events.append(_remembered(event, now, request_id, outcome))
         return outcome
 
     def _recover(self, place: tuple[int, str], *, at: int) -> Alert:
@@ -753,6 +731,22 @@ class Service:
 
     def events(self, kind: Kind) -> list[dict[str, t.Any]]:
         return [event.as_dict() for event in self.log if event.kind == kind]
+
+
+def _remembered(
+    event: AlertEvent | ChangeEvent, now: float, request_id: str, outcome: str
+) -> dict[str, t.Any]:
+    """Return what an alert or a change remembers of one of its events."""
+    return {
+        "status": event.status,
+        "title": event.title,
+        "description": event.description,
+        "labels": event.labels,
+        "event_time": event.event_time,
+        "received_at": now,
+        "request_id": request_id,
+        "outcome": outcome,
+    }
 
 
 def read_body(content_type: str | None, body: bytes) -> Payload:

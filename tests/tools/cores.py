@@ -26,6 +26,8 @@ from tests.tools.environments import ROOT, TREE, VENV, make_environment, one_at_
 from tests.tools.interpreters import Version, working_pythons
 from tests.tools.progress import CommandFailed, say
 
+# With ansible_connection=gone, a host never answers.
+CONNECTION_PLUGINS = Path(__file__).resolve().parent / "connection_plugins"
 EE_REQUIREMENTS = ROOT / "meta" / "ee-requirements.txt"
 CORES_VARIABLE = "FLASHDUTY_TEST_CORES"
 
@@ -80,6 +82,7 @@ class Core:
             # So that a run that hangs can be asked where.
             "PYTHONFAULTHANDLER": "1",
             "ANSIBLE_COLLECTIONS_PATH": str(TREE),
+            "ANSIBLE_CONNECTION_PLUGINS": str(CONNECTION_PLUGINS),
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOLOR": "1",
             # The Python of this environment has requests; discovery might find pyenv's shims, which fail.

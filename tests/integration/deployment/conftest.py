@@ -17,8 +17,6 @@ from tests.emulator.control import Emulator, Item
 from tests.tools.cores import Core, configured_cores
 from tests.tools.playbooks import PlaybookRun, RunningPlaybook, Workspace
 
-HERE = Path(__file__).resolve().parent
-
 # The variables say on which hosts what goes wrong. ``raw`` is the fastest there is, and needs no Python.
 DEPLOY = """
 - name: Unpack
@@ -99,7 +97,6 @@ class Shop(Workspace):
     ) -> RunningPlaybook:
         """Start a run. A variable of the environment that is None is not set."""
         all_variables: dict[str, str | None] = {
-            "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "connection_plugins"),
             "FLASHDUTY_PUSH_URL": self.flashduty.push_url,
             "FLASHDUTY_CHANGE_PUSH_URL": self.flashduty.change_push_url,
             **(environment or {}),

@@ -18,7 +18,6 @@ from tests.emulator.control import Emulator, Item
 from tests.tools.cores import Core
 from tests.tools.playbooks import PlaybookRun, RunningPlaybook, Workspace
 
-HERE = Path(__file__).resolve().parent
 CALLBACK = "flashcat.flashduty.alert_on_failure"
 
 # Each task fails on the hosts whose variable ``broken`` names it. ``raw`` is the fastest there is.
@@ -36,10 +35,8 @@ def playbook_of(*names: str, head: str = "") -> str:
 
 
 def inventory_of(*hosts: str) -> str:
-    """Return an inventory of lines such as ``h1``, ``h1 broken=First`` or ``h1 unplugged``."""
-    lines = [
-        host.replace(" unplugged", " ansible_connection=unplugged") for host in hosts
-    ]
+    """Return an inventory of lines such as ``h1``, ``h1 broken=First`` or ``h1 gone``."""
+    lines = [host.replace(" gone", " ansible_connection=gone") for host in hosts]
     return "\n".join([*lines, "", "[all:vars]", "ansible_connection=local", ""])
 
 
@@ -61,7 +58,6 @@ class Story(Workspace):
     ) -> dict[str, str]:
         return {
             "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
-            "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "connection_plugins"),
             "FLASHDUTY_PUSH_URL": self.flashduty.push_url,
             **{
                 f"FLASHDUTY_{name.upper()}": (

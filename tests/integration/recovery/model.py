@@ -19,14 +19,14 @@ class Run:
     """One run of a playbook: what is the matter with its hosts, and what part of it is asked for.
 
     :param broken: for each host, the tasks that fail on it.
-    :param unplugged: the hosts that do not answer.
+    :param gone: the hosts that do not answer.
     :param limit: only these hosts; None is all.
     :param tags: only these tasks; None is all.
     :param serial: the size of batches; 0 is one for all.
     """
 
     broken: t.Mapping[str, frozenset[str]]
-    unplugged: frozenset[str]
+    gone: frozenset[str]
     limit: frozenset[str] | None = None
     tags: frozenset[str] | None = None
     check: bool = False
@@ -74,7 +74,7 @@ class Model:
 
     def _passes(self, host: str, tasks: t.Sequence[str], run: Run) -> bool:
         for task in tasks:
-            if host in run.unplugged:
+            if host in run.gone:
                 self._fail(host, task, ANSWER)
                 return False
             self._works(host, task, ANSWER)

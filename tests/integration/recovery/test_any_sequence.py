@@ -34,7 +34,7 @@ seldom = st.sampled_from([False, False, False, False, True])
 runs = st.builds(
     Run,
     broken=st.dictionaries(st.sampled_from(HOSTS), some_tasks, max_size=3),
-    unplugged=st.one_of(st.just(frozenset[str]()), some_hosts),
+    gone=st.one_of(st.just(frozenset[str]()), some_hosts),
     limit=st.one_of(st.none(), st.none(), some_hosts),
     tags=st.one_of(st.none(), st.none(), some_tasks),
     check=seldom,
@@ -65,7 +65,7 @@ def play(story: Story, run: Run, scope: str) -> None:
                 [
                     host,
                     f"broken={','.join(sorted(run.broken.get(host, ())))}",
-                    *(["unplugged"] if host in run.unplugged else []),
+                    *(["gone"] if host in run.gone else []),
                 ]
             )
             for host in HOSTS

@@ -17,10 +17,10 @@ HOSTS = ["h1", "h2", "h3"]
 
 @pytest.mark.any_core
 def test_scope_host_has_one_alert_a_host_until_all_its_tasks_work(story: Story) -> None:
-    run = story.play(PLAYBOOK, hosts=["h1 broken=First", "h2 unplugged", "h3"])
+    run = story.play(PLAYBOOK, hosts=["h1 broken=First", "h2 gone", "h3"])
     assert "Flashduty: 2 alerts raised.\n" in run.output
 
-    run = story.play(PLAYBOOK, hosts=["h1 broken=Second", "h2 unplugged", "h3"])
+    run = story.play(PLAYBOOK, hosts=["h1 broken=Second", "h2 gone", "h3"])
     assert "Flashduty: 2 alerts raised.\n" in run.output
     assert story.open == ["h1", "h2"]
 
@@ -69,7 +69,7 @@ def test_a_failure_that_lasts_is_one_alert_and_its_repeats_are_dropped_as_such(
     story: Story,
 ) -> None:
     for _run in range(3):
-        story.play(PLAYBOOK, hosts=["h1 broken=First", "h2 unplugged"])
+        story.play(PLAYBOOK, hosts=["h1 broken=First", "h2 gone"])
 
     assert story.outcomes == {"opened": 2, "updated": 4}
 
@@ -98,7 +98,7 @@ def test_scope_playbook_is_one_alert_that_names_all_hosts_at_the_end(
     story: Story,
 ) -> None:
     options = {"alert_scope": "playbook"}
-    broken = ["h1 broken=First", "h2 unplugged", "h3 broken=Second", "h4"]
+    broken = ["h1 broken=First", "h2 gone", "h3 broken=Second", "h4"]
     run = story.play(PLAYBOOK, hosts=broken, options=options)
     assert "Flashduty: 1 alert raised.\n" in run.output
     alert = story.only_alert
@@ -124,7 +124,7 @@ def test_scope_playbook_is_one_alert_that_names_all_hosts_at_the_end(
 def test_two_statuses_are_two_alerts(story: Story) -> None:
     """The service fixes the severity of an alert when it opens."""
     options = {"failed_status": "Warning"}
-    story.play(PLAYBOOK, hosts=["h1 unplugged", "h2"], options=options)
+    story.play(PLAYBOOK, hosts=["h1 gone", "h2"], options=options)
     story.play(PLAYBOOK, hosts=["h1 broken=First", "h2"], options=options)
     assert [a["severity"] for a in story.alerts("open")] == ["Critical", "Warning"]
 
@@ -260,7 +260,7 @@ def test_facts_that_cannot_be_gathered(story: Story) -> None:
           ansible.builtin.raw: "true"
           tags: later
     """
-    story.play(playbook, hosts=["h1 unplugged", "h2"])
+    story.play(playbook, hosts=["h1 gone", "h2"])
     assert story.only_alert["labels"]["check"] == "Gathering Facts"
 
     story.play(playbook, hosts=["h1", "h2"])

@@ -170,7 +170,7 @@ def test_a_play_without_the_key_does_not_keep_another_from_recovering(
 
 def test_a_dry_run_prints_and_neither_sends_nor_stores(story: Story) -> None:
     options = {"dry_run": True}
-    run = story.play(PLAYBOOK, hosts=[*BROKEN, "h3 unplugged"], options=options)
+    run = story.play(PLAYBOOK, hosts=[*BROKEN, "h3 gone"], options=options)
 
     assert "Flashduty (dry run): 2 events would be sent.\n" in run.output
     assert "  Critical: First failed on h1 (playbook.yml) [ansible:v1:" in run.output
@@ -230,7 +230,7 @@ def test_several_playbooks_on_one_command_line(story: Story) -> None:
 
     # The second is not started when the first fails.
     assert "Flashduty: 1 alert raised.\n" in run("h1 broken=First", "h2 broken=Second")
-    assert "Flashduty: 1 alert raised" in run("h1 unplugged", "h2 broken=Second")
+    assert "Flashduty: 1 alert raised" in run("h1 gone", "h2 broken=Second")
     assert story.open == ["h1"]
 
     # What works in one playbook says nothing about the other.

@@ -144,7 +144,7 @@ def test_a_run_that_reaches_the_task_closes(story: Story, arguments: list[str]) 
 def test_an_answer_under_tags_closes_the_alert_for_an_unreachable_host(
     story: Story,
 ) -> None:
-    story.play(PLAYBOOK, hosts=["h1 unplugged", "h2"])
+    story.play(PLAYBOOK, hosts=["h1 gone", "h2"])
     assert story.only_alert["title"] == "h1 unreachable (playbook.yml)"
 
     story.play(PLAYBOOK, "--tags", "third", hosts=["h1", "h2"])
@@ -174,7 +174,7 @@ UNREACHABLE = """
 def test_without_its_answer_the_alert_for_an_unreachable_host_stays(
     story: Story,
 ) -> None:
-    story.play(UNREACHABLE, hosts=["h1 unplugged", "h2"])
+    story.play(UNREACHABLE, hosts=["h1 gone", "h2"])
 
     for part in (["--tags", "think,elsewhere"], ["--limit", "h2"], ["--check"]):
         story.play(UNREACHABLE, *part, hosts=["h1", "h2"])
@@ -183,7 +183,7 @@ def test_without_its_answer_the_alert_for_an_unreachable_host_stays(
 
 @pytest.mark.any_core
 def test_an_unreachable_delegate_has_to_answer_itself(story: Story) -> None:
-    story.play(UNREACHABLE, hosts=["h1", "h2 unplugged"], options={})
+    story.play(UNREACHABLE, hosts=["h1", "h2 gone"], options={})
     story.play(UNREACHABLE, "--tags", "ask", "--limit", "h1", hosts=["h1", "h2"])
     assert story.recovered == []
 

@@ -32,7 +32,7 @@ def test_an_alert_closes_from_another_controller(story: Story, tmp_path: Path) -
     one, two = rename_controller(tmp_path, "one"), rename_controller(tmp_path, "two")
     story.play(
         PLAYBOOK,
-        hosts=["h1 broken=First", "h2 unplugged", "h3"],
+        hosts=["h1 broken=First", "h2 gone", "h3"],
         options=STATELESS,
         environment=one,
     )
@@ -67,7 +67,7 @@ def test_only_a_complete_run_closes_and_only_hosts_that_passed(story: Story) -> 
 
 def test_alerts_of_every_status_in_use_are_closed(story: Story) -> None:
     options = {**STATELESS, "unreachable_status": "Info", "failed_status": "Warning"}
-    story.play(PLAYBOOK, hosts=["h1 unplugged"], options=options)
+    story.play(PLAYBOOK, hosts=["h1 gone"], options=options)
     story.play(PLAYBOOK, hosts=["h1 broken=First"], options=options)
     story.play(
         PLAYBOOK.replace(

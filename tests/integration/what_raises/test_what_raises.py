@@ -152,7 +152,6 @@ def look(run: Run, core: Core, flashduty: Emulator, folder: Path) -> Seen:
             folder,
             ANSIBLE_CALLBACKS_ENABLED=CALLBACK,
             ANSIBLE_LOAD_CALLBACK_PLUGINS="true",
-            ANSIBLE_CONNECTION_PLUGINS=str(PLAYBOOKS / "connection_plugins"),
             ANSIBLE_DEPRECATION_WARNINGS="false",
             ANSIBLE_GATHERING="explicit",
             ANSIBLE_STRATEGY=f"truthful_{run.strategy}",

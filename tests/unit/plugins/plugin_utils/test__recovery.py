@@ -300,7 +300,7 @@ some_tasks = st.frozensets(st.sampled_from(TASKS), min_size=1)
 runs = st.builds(
     Run,
     broken=st.dictionaries(st.sampled_from(HOSTS), some_tasks),
-    unplugged=st.just(frozenset[str]()) | some_hosts,
+    gone=st.just(frozenset[str]()) | some_hosts,
     limit=st.none() | some_hosts,
     tags=st.none() | some_tasks,
     serial=st.sampled_from([0, 1, 2]),
@@ -351,7 +351,7 @@ class Ledger:
                 continue
             recorder.reported(host)
             status = ""
-            if host in run.unplugged:
+            if host in run.gone:
                 status = "unreachable"
             elif task in run.broken.get(host, ()):
                 status = "failed"

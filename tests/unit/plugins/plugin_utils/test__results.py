@@ -180,25 +180,6 @@ PROJECT = {
         print("before the crash")
         raise RuntimeError("crashed")
         """,
-    "deploy/connection_plugins/gone.py": """
-        from ansible.errors import AnsibleConnectionFailure
-        from ansible.plugins.connection import ConnectionBase
-
-        DOCUMENTATION = "name: gone\\nshort_description: Gone\\ndescription: Gone.\\nauthor: Flashcat\\noptions: {}\\n"
-
-
-        class Connection(ConnectionBase):
-            transport = "gone"
-            has_pipelining = True
-
-            def _connect(self):
-                raise AnsibleConnectionFailure("Nobody answers.")
-
-            exec_command = put_file = fetch_file = lambda self, *args, **kwargs: self._connect()
-
-            def close(self):
-                pass
-        """,
 }
 
 
