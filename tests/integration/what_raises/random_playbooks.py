@@ -32,7 +32,7 @@ class RandomPlaybook:
         self._lockstep = strategy == "linear"
         self._tasks = 0
         self._files: dict[str, list[Data]] = {}
-        self._plays = [self._play() for _ in range(chance.choice([1, 1, 2]))]
+        self._plays = [self._play() for _number in range(chance.choice([1, 1, 2]))]
 
     def write(self, folder: Path) -> Path:
         """Write the files, and return the playbook."""
@@ -79,7 +79,7 @@ class RandomPlaybook:
         return play
 
     def _list(self, depth: int) -> list[Data]:
-        return [self._item(depth) for _ in range(self._chance.randint(1, 3))]
+        return [self._item(depth) for _number in range(self._chance.randint(1, 3))]
 
     def _item(self, depth: int) -> Data:
         if depth < _DEEPEST and self._likely(0.4):
