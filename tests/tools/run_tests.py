@@ -94,7 +94,7 @@ class Step:
 
 def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
     """
-    Return two lanes of steps that may run beside each other: what looks at the code, and what runs it.
+    Return two lanes of steps that may run beside each other: all checks and what users do, and the tests.
 
     ``wanted`` are the ansible-cores for what runs, ``sanity`` those for ansible-test sanity.
     """
@@ -128,15 +128,19 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
         molecule.obstacle = "extensions/molecule does not exist"
 
     # CI: the formatters check instead of rewriting.
-    static = [nox(session, "lint", CI="true") for session in LINT_SESSIONS]
-    static += [nox(f"sanity-{version}", "sanity") for version in reversed(sanity)]
-    static += [nox("build-import-check", "build")]
+    checks = [nox(session, "lint", CI="true") for session in LINT_SESSIONS]
+    checks += [nox(f"sanity-{version}", "sanity") for version in reversed(sanity)]
+    checks += [nox("build-import-check", "build")]
+    checks += [tool("tarball", "build", "tests.tools.tarball", *wanted), molecule]
+    for step in checks:
+        # Tests have time limits.
+        step.command = ["nice", "-n", "5", *step.command]
     environments = {version: str(VENV / "cores" / version) for version in wanted}
     target = str(cores.TARGET_FOLDER / "bin" / "python")
     variables = {cores.CORES_VARIABLE: json.dumps(environments)}
     if no_target is None:
         variables[cores.TARGET_VARIABLE] = target
-    dynamic = [
+    tests = [
         tool("ansible-cores", "environments", "tests.tools.cores", *wanted),
         pytest("unit", "unit", "tests/unit", *side_by_side),
         Step(
@@ -153,13 +157,8 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
             *side_by_side,
             **variables,
         ),
-        tool("tarball", "build", "tests.tools.tarball", *wanted),
-        molecule,
     ]
-    for step in static:
-        # The tests have time limits, the checks do not.
-        step.command = ["nice", "-n", "5", *step.command]
-    return [static, dynamic]
+    return [checks, tests]
 
 
 def choose(lane: t.Sequence[Step], only: set[str]) -> list[Step]:

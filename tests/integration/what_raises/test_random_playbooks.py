@@ -24,7 +24,7 @@ from .test_what_raises import Row, Run, flashduty, look
 
 __all__ = ["flashduty"]
 
-PLAYBOOKS = int(os.environ.get("FLASHDUTY_TEST_PLAYBOOKS") or 8)
+PLAYBOOKS = int(os.environ.get("FLASHDUTY_TEST_PLAYBOOKS") or 6)
 STRATEGIES = ("linear", "linear", "free", "host_pinned")
 
 
