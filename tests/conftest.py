@@ -32,9 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "any_core: does not depend on ansible-core, so one version is enough"
     )
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        # A shell starts what goes to the background like this, and the playbooks would inherit it.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What a shell starts in the background ignores Ctrl-C, nohup ignores hang-ups, and the playbooks would inherit it.
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_collection_modifyitems(

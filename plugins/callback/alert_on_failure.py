@@ -121,8 +121,8 @@ options:
     description:
       - >-
         Whether a run that ends without its recap raises an alert of its own, labelled C(status=aborted): after an
-        exception between plays, or after SIGTERM from AWX or a CI system. A person who presses Ctrl-C gets none.
-        The next complete run closes it.
+        exception between plays, after SIGTERM from AWX or a CI system, or when the terminal is gone (SIGHUP). A
+        person who presses Ctrl-C gets none. The next complete run closes it.
     type: bool
     default: true
     env:

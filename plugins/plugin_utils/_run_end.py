@@ -5,7 +5,7 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Notices that a run ends without its recap: by an exception, by SIGTERM, or by Ctrl-C."""
+"""Notices that a run ends without its recap: by an exception, by SIGTERM or SIGHUP, or by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class RunEnd:
     """Watches over the end of the process.
 
     ansible-core calls no hook of a callback in these cases. After an exception and after Ctrl-C the handlers at exit
-    still run; after SIGTERM nothing does, so that a handler of ours goes before the one that was there.
+    still run; after SIGTERM, and SIGHUP when the terminal is gone, nothing does, so that a handler of ours goes before the
+    one that was there.
 
     :param aborted: called once with the way the run ends: ``exit``, ``terminated`` or ``interrupted``.
     :param is_busy: tells whether the call must wait, because a signal came in the middle of something.
@@ -43,6 +44,7 @@ class RunEnd:
         if threading.current_thread() is threading.main_thread():
             for number, handler in (
                 (signal.SIGTERM, self._terminated),
+                (signal.SIGHUP, self._terminated),
                 (signal.SIGINT, self._interrupt),
             ):
                 previous = signal.getsignal(number)

@@ -59,14 +59,18 @@ def run_to_its_end(story: Story, *arguments: str, **others: t.Any) -> PlaybookRu
     return story.play(SLOW, *arguments, hosts=HOSTS, **others)
 
 
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.any_core)],
+)
 def test_a_terminated_run_raises_an_alert_that_the_next_complete_run_closes(
-    story: Story,
+    story: Story, number: signal.Signals
 ) -> None:
     running = begin(story)
-    running.signal(signal.SIGTERM)
+    running.signal(number)
     run = finish(story, running)
 
-    assert run.rc == -signal.SIGTERM
+    assert run.rc == -number
     assert story.only_alert["status"] == "open"
     assert story.only_alert["title"] == "playbook.yml was aborted"
     labels = story.only_alert["labels"]
