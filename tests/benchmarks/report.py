@@ -25,14 +25,15 @@ What it costs
 =============
 
 Measured by ``make bench``, which you can run yourself. Everything in one line was measured side by side, in turns, on one
-machine: {where}. A figure is the median of {rounds} rounds or more, so look at how ours compares with the others, not at
-the seconds.
+machine, so look at how ours compares with the others, not at the seconds.
 
 .. image:: images/figures.svg
     :alt: The figures of the table below as bars, ours in blue, others in grey, and what is promised as a red line.
     :width: 860
 
 {table}
+
+Medians of {rounds} rounds on {where}.
 
 A failing host costs the run some two milliseconds. Half of them go into collecting its variables, which may silence or
 change the alert, and which tell what is secret; the others into composing the event and writing it down. The courier
