@@ -12,10 +12,15 @@ import typing as t
 
 from tests.benchmarks.measuring import Figure
 
+LICENCE = (
+    "Copyright (c) 2026, Flashcat",
+    "GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)",
+    # In two parts, or tools take this line for the licence of this file.
+    "SPDX-" + "License-Identifier: GPL-3.0-or-later",
+)
+
 PAGE = """..
-  Copyright (c) 2026, Flashcat
-  GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-  {licence}: GPL-3.0-or-later
+  {licence}
 
 .. Written by make bench.
 
@@ -77,10 +82,11 @@ def page(figures: t.Sequence[Figure], *, where: str, rounds: int) -> str:
     for cells in [TITLES, *(row(figure) for figure in figures)]:
         for number, cell in enumerate(cells):
             lines.append(f"    {'*' if number == 0 else ' '} - {cell}")
-    # In two parts, or tools take the line for the licence of this file.
-    licence = "SPDX-" + "License-Identifier"
     return PAGE.format(
-        licence=licence, where=where, rounds=rounds, table="\n".join(lines)
+        licence="\n  ".join(LICENCE),
+        table="\n".join(lines),
+        rounds=rounds,
+        where=where,
     )
 
 
@@ -119,6 +125,7 @@ def picture(figures: t.Sequence[Figure]) -> str:
         )
         y += GAP + 12
     return (
+        "<!--\n" + "\n".join(LICENCE) + "\n-->\n"
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}"'
         ' font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="Figures">\n'
         f'<rect width="{WIDTH}" height="{y}" fill="#ffffff"/>\n'

@@ -77,11 +77,11 @@ def hash_of(*files: Path) -> str:
 
 
 def clear(folder: Path) -> None:
-    """Remove an environment, but not the environments of the ansible-cores inside it."""
+    """Remove an environment, but not the environments with other ansible-cores inside it."""
     if not folder.is_dir():
         return
     for entry in folder.iterdir():
-        if entry.name == "cores":
+        if entry.name in ("cores", "units"):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

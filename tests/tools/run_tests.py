@@ -94,7 +94,7 @@ class Step:
 
 def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
     """
-    Return two lanes of steps that may run beside each other: all checks and what users do, and the tests.
+    Return two lanes of steps that may run beside each other: checks and what is quick, and the tests that take long.
 
     ``wanted`` are the ansible-cores for what runs, ``sanity`` those for ansible-test sanity.
     """
@@ -135,6 +135,17 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
     for step in checks:
         # Tests have time limits.
         step.command = ["nice", "-n", "5", *step.command]
+    unit_target = tool("unit-target", "unit", "tests.tools.units", "target")
+    unit_target.obstacle = no_target
+    checks += [
+        unit_target,
+        *(
+            tool(f"unit-{version}", "unit", "tests.tools.units", version, "-n", "2")
+            for version in wanted
+            # The tests beside this lane have that one.
+            if version != list(cores.available())[-1]
+        ),
+    ]
     environments = {version: str(VENV / "cores" / version) for version in wanted}
     target = str(cores.TARGET_FOLDER / "bin" / "python")
     variables = {cores.CORES_VARIABLE: json.dumps(environments)}
@@ -143,13 +154,6 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
     tests = [
         tool("ansible-cores", "environments", "tests.tools.cores", *wanted),
         pytest("unit", "unit", "tests/unit", *side_by_side),
-        Step(
-            "unit-target",
-            "unit",
-            [target, "-m", "pytest", "tests/unit/plugins/module_utils"],
-            {"FLASHDUTY_EMULATOR_PYTHON": python},
-            no_target,
-        ),
         pytest(
             "integration",
             "integration",
@@ -292,7 +296,7 @@ def report(step: Step) -> str:
         return f"{headline}\n{rule}\n{step.output().rstrip()}\n{rule}"
     _before, found, summary = step.output().rpartition("short test summary info")
     lines = summary.splitlines()[1:] if found else step.output().splitlines()[-1:]
-    if "pytest" in step.command:
+    if step.group in ("unit", "integration"):
         return "\n".join([headline, *(f"    {line}" for line in lines[-15:])])
     return headline
 

@@ -16,6 +16,7 @@ from .conftest import Canaries, Leaks, our_lines
 
 Task = dict[str, t.Any]
 
+COMMAND = "ansible.builtin.command"
 FAIL = "ansible.builtin.fail"
 SHELL = "ansible.builtin.shell"
 SPECIAL = "'ä\"\\{}<&> %s$"
@@ -42,6 +43,7 @@ def vaulted_tasks() -> dict[str, list[Task]]:
                 ],
             }
         ],
+        "in_cause": [{COMMAND: "/no/such/{{ in_cause }}"}],
         "in_undefined": [{FAIL: {"msg": "{{ in_undefined.missing }}"}}],
         "in_when": [{FAIL: {"msg": "x"}, "when": "in_when | int > no_such_thing"}],
         "in_assert": [
@@ -87,6 +89,7 @@ def hidden_tasks() -> dict[str, list[Task]]:
     tasks: dict[str, Task] = {
         "nolog_stdout": echo("{{ value }}"),
         "nolog_msg": {FAIL: {"msg": "{{ value }}"}},
+        "nolog_cause": {COMMAND: "/no/such/{{ value }}"},
         "nolog_name": {"name": "Use {{ value }}", FAIL: {"msg": "x"}},
         "nolog_loop": {SHELL: "echo {{ item }}; exit 1", "loop": ["{{ value }}", "b"]},
         "nolog_label": {
