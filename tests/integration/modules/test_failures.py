@@ -16,6 +16,9 @@ from tests.emulator.control import Emulator
 
 from .conftest import Answers, Playground, Result, Task
 
+# What the service answers is no matter of ansible-core.
+pytestmark = pytest.mark.any_core
+
 # Error code: status and whether it is worth a retry, as in the service's documentation.
 CODES = {
     "InvalidParameter": (400, False),

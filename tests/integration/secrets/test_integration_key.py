@@ -159,6 +159,7 @@ PLACES = (
 )
 
 
+@pytest.mark.any_core
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 def test_the_key_is_not_seen_wherever_it_comes_from(
     keeper: Leaks, place: t.Callable[[Leaks], dict[str, str]]
