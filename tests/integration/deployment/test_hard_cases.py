@@ -307,7 +307,9 @@ def test_a_role_can_be_deployed_also_one_that_is_called_deployment(shop: Shop) -
         shop.write(f"roles/{name}/tasks/main.yml", ROLE)
     role = "flashduty_deployment_tasks: deploy.yml\n", "flashduty_deployment_role: {}\n"
     first, second = (
-        site().replace(role[0], role[1].format(name)).split("    - name: Afterwards")[0]
+        site()
+        .replace(role[0], role[1].format(name))
+        .partition("    - name: Afterwards")[0]
         for name in ("shop_api", "deployment")
     )
 
@@ -319,7 +321,7 @@ def test_a_role_can_be_deployed_also_one_that_is_called_deployment(shop: Shop) -
 
 
 def test_tasks_are_found_beside_those_of_the_calling_role(shop: Shop) -> None:
-    role = site().partition("  tasks:")[2].split("    - name: Afterwards")[0]
+    role = site().partition("  tasks:")[2].partition("    - name: Afterwards")[0]
     shop.write("roles/shop/tasks/main.yml", role.replace("deploy.yml", "rollout.yml"))
     shop.write(
         "roles/shop/tasks/rollout.yml",

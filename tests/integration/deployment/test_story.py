@@ -73,7 +73,7 @@ def test_another_deployment_closes_nothing(shop: Shop) -> None:
 
 
 def test_two_plays_that_deploy_one_version_are_one_change(shop: Shop) -> None:
-    play = site().split("    - name: Afterwards")[0]
+    play = site().partition("    - name: Afterwards")[0]
     canary = play.replace("hosts: all", "hosts: web1")
     rest = play.replace("hosts: all", "hosts: web2 web3")
 

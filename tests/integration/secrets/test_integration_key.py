@@ -215,7 +215,7 @@ def test_the_courier_has_the_key_neither_in_its_arguments_nor_in_its_environment
         time.sleep(0.05)
 
     couriers = processes_of(keeper.home)
-    (courier,) = couriers.values()
+    [courier] = list(couriers.values())
     files = [
         path.read_bytes()
         for pid in couriers
