@@ -10,10 +10,10 @@ import typing as t
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     alert_event_argument_spec,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._sending import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     ALERT_FIELDS,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._event_action import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.send_event import (
     EventAction,
 )
 

@@ -20,18 +20,18 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
     connection_info_argument_spec,
     resolve_state_path,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._configuration import (
-    configuration_file,
-)
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._diagnosis import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.diagnostics import (
     authorities_of,
     is_writable,
     proxy_of,
     requests_version,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.config import (
+    configuration_file,
 )
 
 CALLBACK = "flashcat.flashduty.alert_on_failure"

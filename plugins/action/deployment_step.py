@@ -29,48 +29,50 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
     names_a_key,
     resolve_state_path,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._configuration import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.run_context import (
+    describe_run,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.settings import (
+    Settings,
+    read_settings,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.config import (
     configured_layers,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment import (
-    FAILED,
-    STOPPED,
-    Deployment,
-    Failure,
-    Play,
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.results import (
+    play_of,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment_events import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.secrets import (
+    secret_values,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.events import (
     Fields,
     Narrator,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._failed_task import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.failure import (
     failure_of,
     fingerprint,
     repeated_result,
     runs_once,
     unknown_failure,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._integrations import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.integrations import (
     Integrations,
     Sent,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._results import play_of
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._run_context import (
-    describe_run,
-)
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._secrets import (
-    secret_values,
-)
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._settings import (
-    Settings,
-    read_settings,
-)
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._shared_state import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.shared_state import (
     SharedState,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.state import (
+    FAILED,
+    STOPPED,
+    Deployment,
+    Failure,
+    Play,
 )
 
 # With these strategies, every host goes through the play at its own pace.

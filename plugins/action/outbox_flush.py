@@ -30,7 +30,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
     resolve_count,
     resolve_state_path,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
     outbox_problems,

@@ -16,7 +16,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
     outbox_info_argument_spec,
     resolve_state_path,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
     as_utc,

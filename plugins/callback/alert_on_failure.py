@@ -351,7 +351,7 @@ import typing as t
 
 from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback.plugin import (
     AlertCallback,
 )
 

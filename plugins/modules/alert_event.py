@@ -268,7 +268,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     alert_event_argument_spec,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._sending import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     run_module,
 )
 

@@ -248,7 +248,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     deployment_step_argument_spec,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._sending import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     refuse_to_run_as_module,
 )
 

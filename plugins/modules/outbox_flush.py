@@ -176,7 +176,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     outbox_flush_argument_spec,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._sending import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     refuse_to_run_as_module,
 )
 

@@ -175,7 +175,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     outbox_info_argument_spec,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._sending import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     refuse_to_run_as_module,
 )
 

@@ -20,7 +20,7 @@ import tempfile
 import time
 import typing as t
 
-from ._beside_the_run import start_beside_the_run, wait_for
+from ._processes import start_beside_the_run, wait_for
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (

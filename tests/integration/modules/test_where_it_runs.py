@@ -98,7 +98,7 @@ def bare_python(
 
 
 BROKEN = """
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions import ControllerAction
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import ControllerAction
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     connection_info_argument_spec,
 )

@@ -1,0 +1,201 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What all our action plugins have in common: options in, a result without secrets out, and no exception."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import re
+import time
+import traceback
+import typing as t
+from collections.abc import Mapping
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+from ansible.plugins.action import ActionBase
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+    ConfigurationError,
+    FlashdutyError,
+    InvalidEvent,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    OutboxError,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
+    Redactor,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    Layer,
+    Resolved,
+    resolve_connection,
+    task_layer,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
+    failure,
+    scrubbed,
+)
+
+from .._ansible.config import configured_layers
+
+Result = dict[str, t.Any]
+
+
+class ControllerAction(ActionBase, abc.ABC):
+    """A task that runs on the controller, whatever host it is for.
+
+    ansible-core neither scrubs the results of action plugins, nor hides secrets in the texts of exceptions. So all that
+    a task returns passes :meth:`run`, and what went wrong is returned, never raised.
+    """
+
+    # No connection is opened, not even a persistent one of a network device.
+    _requires_connection = False
+    _supports_check_mode = True
+
+    mutually_exclusive: t.ClassVar[list[list[str]]] = []
+
+    @abc.abstractmethod
+    def argument_spec(self) -> dict[str, t.Any]:
+        """Return the argument spec, which is that of the module with the same name."""
+
+    @abc.abstractmethod
+    def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        """Do the task and return its result.
+
+        :raises FlashdutyError: when the task fails.
+        """
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
+    ) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        self._warnings: list[str] = []
+        self._keys: set[str] = set()
+        try:
+            result.update(self.perform(self._validated(), task_vars or {}))
+        except FlashdutyError as exc:
+            result.update(failure(exc))
+        except AnsibleError:
+            # Ansible's own, such as a target that cannot be reached.
+            raise
+        except Exception as exc:
+            # A mistake of ours. Ansible would print it with all that led to it, and the key may be in there.
+            result.update(failure(_unexpected(exc)), exception=traceback.format_exc())
+        if self._warnings:
+            result["warnings"] = [*result.get("warnings", ()), *self._warnings]
+        return scrubbed(result, Redactor(self._secrets()))
+
+    def warn(self, text: str) -> None:
+        """Show a warning with the result."""
+        self._warnings.append(text)
+
+    def layers(
+        self, options: t.Mapping[str, t.Any], *, kind: str, prefix: str = ""
+    ) -> list[Layer]:
+        """Return the places that can set options, the task first."""
+        # Paths as they are written: those of a target must not be expanded here.
+        written = {
+            name: self._task.args[name]
+            for name, facts in self.argument_spec().items()
+            if facts["type"] == "path" and self._task.args.get(name) is not None
+        }
+        task = task_layer(
+            {**options, **written}, prefix=prefix, folder=self._loader.get_basedir()
+        )
+        return [task, *configured_layers(kind)]
+
+    def resolve(
+        self, layers: t.Sequence[Layer], *, kind: str, sent_elsewhere: bool = False
+    ) -> Resolved:
+        """Find out the connection, and keep its key out of the result from now on."""
+        resolved = resolve_connection(layers, kind=kind, sent_elsewhere=sent_elsewhere)
+        self._keys.add(resolved.connection.integration_key)
+        return resolved
+
+    def _secrets(self) -> set[str]:
+        """Return what must not be seen: the keys in use, and before they are known, what the task has given."""
+        spec = self.argument_spec()
+        given = {
+            str(value)
+            for name, value in self._task.args.items()
+            if value and spec.get(name, {}).get("no_log")
+        }
+        # A text that holds a key is hidden with it. Each secret costs time in each task.
+        return self._keys | {
+            text for text in given if not any(key in text for key in self._keys)
+        }
+
+    def _validated(self) -> dict[str, t.Any]:
+        validator = ArgumentSpecValidator(
+            self.argument_spec(), mutually_exclusive=self.mutually_exclusive
+        )
+        outcome = validator.validate({k: plain(v) for k, v in self._task.args.items()})
+        for both in getattr(outcome, "_warnings", ()):
+            self.warn(
+                f"Both option {both['option']} and its alias {both['alias']} are set."
+            )
+        if outcome.error_messages:
+            raise self._complaint(
+                outcome.errors.errors[0], "; ".join(outcome.error_messages)
+            )
+        return t.cast("dict[str, t.Any]", outcome.validated_parameters)
+
+    def _complaint(self, error: Exception, text: str) -> ConfigurationError:
+        if isinstance(error, UnsupportedError):
+            return ConfigurationError(
+                f"There is no such option: {text.rstrip('.')}.", option=""
+            )
+        names = self.argument_spec()
+        blamed = next((name for name in names if re.search(rf"\b{name}\b", text)), "")
+        kind = InvalidEvent if blamed in self.event_options else ConfigurationError
+        return kind(f"An option is wrong: {text}.", option=blamed)
+
+    # The options that describe an event, as opposed to where it goes.
+    event_options: t.ClassVar[frozenset[str]] = frozenset()
+
+
+def _unexpected(exc: Exception) -> FlashdutyError:
+    return FlashdutyError(
+        f"Something unexpected happened: {type(exc).__name__}: {exc}.",
+        code="InternalFailure",
+        hint="Please report this as a bug of the collection.",
+    )
+
+
+def plain(value: t.Any) -> t.Any:
+    """Return a value without the objects in which ansible-core before 2.19 keeps what Ansible Vault has encrypted."""
+    if type(value).__name__ == "AnsibleVaultEncryptedUnicode":
+        return str(value)
+    if isinstance(value, Mapping):
+        return {plain(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return value
+
+
+@contextlib.contextmanager
+def outbox_problems() -> t.Iterator[None]:
+    """Let a task fail in the usual way where the outbox cannot be used."""
+    problem = ""
+    try:
+        yield
+    except OutboxError as exc:
+        problem = str(exc)
+    if problem:
+        raise ConfigurationError(
+            f"The outbox is of no use: {problem}.",
+            option="state_path",
+            hint="Check the rights of the folder, or set state_path to another one.",
+        )
+
+
+def as_utc(seconds: float) -> str:
+    """Return a time as people and machines read it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What variables of play, block, task, host and group say about one failure, templated, with Ansible's precedence."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.template import Templar
+
+from .._alerts.settings import RAISING_STATUSES, read_labels
+from .results import stopped_hosts
+
+if t.TYPE_CHECKING:
+    from ansible.inventory.host import Host
+    from ansible.playbook.play import Play
+    from ansible.playbook.task import Task
+
+ENABLED = "flashduty_enabled"
+STATUS = "flashduty_status"
+LABELS = "flashduty_labels"
+DESCRIPTION = "flashduty_description"
+
+
+class PlayHosts(t.NamedTuple):
+    """The hosts of a play, and those of its current batch, whether they have been stopped since or not."""
+
+    everybody: list[str]
+    batch: list[str]
+
+    def variables(self, play: Play) -> dict[str, list[str]]:
+        """Return the variables that ansible-core makes of them."""
+        stopped = stopped_hosts(play)
+        batch = [host for host in self.batch if host not in stopped]
+        return {
+            "ansible_play_hosts_all": self.everybody[:],
+            "ansible_play_hosts": [h for h in self.everybody if h not in stopped],
+            "ansible_play_batch": batch,
+            "play_hosts": batch,
+        }
+
+
+class Variables:
+    """The variables that are in force for a play, a host and a task. Collecting them costs about half a millisecond.
+
+    :param hosts: those of the play, when they are known. Left to itself, ansible-core compares all hosts with all stopped
+        hosts for every collection, so the failures of many hosts would cost the square of their number.
+    :param warn: told of each variable that cannot be used; the failure is reported without it.
+    """
+
+    def __init__(
+        self,
+        play: Play,
+        *,
+        host: Host | None = None,
+        task: Task | None = None,
+        hosts: PlayHosts | None = None,
+        warn: t.Callable[[str], None],
+    ) -> None:
+        nobody = None if hosts is None else [""]
+        self.all: dict[str, t.Any] = play.get_variable_manager().get_vars(
+            play=play, host=host, task=task, _hosts=nobody, _hosts_all=nobody
+        )
+        self._play = play
+        self._hosts = hosts
+        self._warn = warn
+
+    @functools.cached_property
+    def _templar(self) -> Templar:
+        if self._hosts is not None:
+            self.all.update(self._hosts.variables(self._play))
+        return Templar(loader=self._play.get_loader(), variables=self.all)
+
+    def get(self, name: str) -> t.Any:
+        """Return the value of a variable, templated; None when it is not set or cannot be templated."""
+        if self.all.get(name) is None:
+            return None
+        try:
+            return self._templar.template(self.all[name])
+        except Exception as exc:  # noqa: BLE001
+            # Templates can raise anything. The message may hold the template, but no value.
+            self._warn(
+                f"{name} cannot be templated: {' '.join(str(exc).split())[:200]}"
+            )
+            return None
+
+    def text(self, name: str) -> str | None:
+        """Return a variable as text; None when it is not set."""
+        value = self.get(name)
+        return None if value is None else str(value)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether alerts are wanted here."""
+        value = self.get(ENABLED)
+        try:
+            return True if value is None else boolean(value)
+        except TypeError:
+            self._warn(
+                f"{ENABLED} is {value!r}: it must be true or false. The alert is sent."
+            )
+            return True
+
+    @property
+    def status(self) -> str | None:
+        """The status that was chosen here, or None."""
+        value = self.get(STATUS)
+        if value is None or value in RAISING_STATUSES:
+            return None if value is None else str(value)
+        self._warn(
+            f"{STATUS} is {value!r}: it must be one of {', '.join(RAISING_STATUSES)}."
+        )
+        return None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that were added here."""
+        value = self.get(LABELS)
+        try:
+            return {} if value is None else read_labels(value)
+        except ValueError as exc:
+            self._warn(f"{LABELS} {exc}.")
+            return {}
+
+    @property
+    def description(self) -> str | None:
+        """The description that replaces ours, or None."""
+        return self.text(DESCRIPTION)

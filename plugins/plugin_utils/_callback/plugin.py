@@ -1,0 +1,152 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The life of the callback: options once, a reporter for each playbook, and no exception that reaches the run."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import typing as t
+
+from ansible import constants as C
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+    ConfigurationError,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    DEFAULT_STATE_PATH,
+    resolve_state_path,
+)
+
+from .._alerts.settings import Settings, read_settings
+from .._ansible.config import configured_layers
+from .._delivery import Delivery
+from .exit_watch import RunEnd
+from .reporter import RunReporter
+
+if t.TYPE_CHECKING:
+    from ansible.playbook import Playbook
+    from ansible.utils.display import Display
+
+
+class AlertCallback:
+    """What stands behind the hooks.
+
+    :param configured: returns the value of an option of the callback.
+    """
+
+    def __init__(self, configured: t.Callable[[str], t.Any], display: Display) -> None:
+        self._configured = configured
+        self._display = display
+        self._warned: set[str] = set()
+        self._settings: Settings | None = None
+        self._delivery: Delivery | None = None
+        self._reporter: RunReporter | None = None
+        self._run_end: RunEnd | None = None
+
+    def playbook_started(self, playbook: Playbook) -> None:
+        """A playbook begins; with several on the command line, one after the other."""
+        with _Guard(self._warn):
+            if self._settings is None:
+                self._settings, problems = read_settings(self._configured)
+                for problem in problems:
+                    self._warn(problem)
+            if not self._settings.enabled:
+                return
+            if self._delivery is None:
+                self._delivery = Delivery(
+                    self._state_path(),
+                    max_in_flight=self._settings.max_in_flight,
+                    rate_limit=self._settings.rate_limit,
+                    warn=self._warn,
+                )
+            self._reporter = RunReporter(
+                playbook,
+                self._settings,
+                self._delivery,
+                warn=self._warn,
+                say=self._say,
+                in_full=self._display.verbosity > 0,
+            )
+            self._run_end = RunEnd(
+                self._aborted,
+                is_busy=lambda: bool(self._delivery and self._delivery.busy),
+            )
+
+    def heard(self, happening: str, *facts: t.Any) -> None:
+        """Pass on to the reporter what a hook was told."""
+        if self._reporter is not None:
+            with _Guard(self._warn):
+                getattr(self._reporter, happening)(*facts)
+            if self._run_end is not None:
+                self._run_end.catch_up()
+
+    def playbook_ended(self) -> None:
+        """A playbook has come to its recap."""
+        if self._run_end is not None:
+            self._run_end.stand_down()
+        self.heard("finish")
+        self._reporter = None
+
+    def _aborted(self, how: str) -> None:
+        reporter, self._reporter = self._reporter, None
+        if reporter is not None:
+            with _Guard(self._warn):
+                reporter.abort(how)
+
+    def _state_path(self) -> str:
+        try:
+            return resolve_state_path(configured_layers("alert"))
+        except ConfigurationError as exc:
+            self._warn(f"{exc} {DEFAULT_STATE_PATH} is used.")
+            return resolve_state_path([])
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._display.warning(f"Flashduty: {text}")
+
+    def _say(self, line: str) -> None:
+        # A document, such as the JSON of ansible.posix.json, is read by a program; a line of ours would break it.
+        is_document = "json" in str(
+            C.config.get_config_value("DEFAULT_STDOUT_CALLBACK")
+        )
+        self._display.display(line, stderr=is_document)
+
+
+class _Guard:
+    """Turns whatever goes wrong in a hook into a warning: some exceptions would end the run, or hang it.
+
+    An AssertionError, for one, is passed on by ansible-core and ends the run with code 250.
+    """
+
+    def __init__(self, warn: t.Callable[[str], None]) -> None:
+        self._warn = warn
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        _traceback: t.Any,
+    ) -> bool:
+        if exc is None or isinstance(exc, (KeyboardInterrupt, GeneratorExit)):
+            return False
+        # The text of an unforeseen exception may hold anything, so only the place is told.
+        frames = traceback.extract_tb(sys.exc_info()[2] or exc.__traceback__)
+        place = (
+            f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}"
+            if frames
+            else "?"
+        )
+        self._warn(
+            f"an alert may be missing, because of a bug in the collection: {type(exc).__name__} at {place}."
+            " Please report it."
+        )
+        return True

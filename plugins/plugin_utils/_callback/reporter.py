@@ -1,0 +1,419 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""One run of one playbook: what the callback hears, turned into what happened to the hosts.
+
+This file is read at every start of Ansible, so it imports only what a run without failures needs.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible import context
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+    ConfigurationError,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    Layer,
+    names_a_key,
+    resolve_connection,
+)
+
+from .._alerts.recorder import RunRecorder
+from .._alerts.run_context import AD_HOC, RunContext, describe_run, is_partial
+from .._ansible import results
+from .._ansible.config import configured_layers
+from .._ansible.rescue import Rescues
+from .._ansible.variables import STATUS, PlayHosts, Variables
+
+if t.TYPE_CHECKING:
+    from ansible.executor.task_result import TaskResult
+    from ansible.inventory.host import Host
+    from ansible.playbook import Playbook
+    from ansible.playbook.play import Play
+    from ansible.playbook.task import Task
+
+    from .._alerts.settings import Settings
+    from .._alerts.tracker import RunAlerts
+    from .._delivery import Delivery
+
+# What stands for the integration in a dry run without a key.
+_NO_INTEGRATION = "none"
+# Seconds. Whoever terminates a run may not wait long, and a container ends with its first process.
+_LONGEST_WAIT_WHEN_TERMINATED = 3.0
+# Seconds that the courier goes on alone after Ctrl-C.
+_AFTER_INTERRUPTION = 60.0
+
+
+class RunReporter:
+    """Everything that one run of one playbook has to do with alerts.
+
+    :param warn: told, once each, what a person should know.
+    :param say: prints a line.
+    :param in_full: whether a dry run prints whole events.
+    """
+
+    def __init__(
+        self,
+        playbook: Playbook,
+        settings: Settings,
+        delivery: Delivery,
+        *,
+        warn: t.Callable[[str], None],
+        say: t.Callable[[str], None],
+        in_full: bool,
+    ) -> None:
+        self._path = str(playbook._file_name or AD_HOC)
+        self._settings = settings
+        self._delivery = delivery
+        self._warn = warn
+        self._say = say
+        self._in_full = in_full
+        self._recorder = RunRecorder(
+            partial=is_partial(context.CLIARGS), plays=len(playbook.get_plays())
+        )
+        self._rescues = Rescues()
+        self._run: RunContext | None = None
+        self._run_alerts: RunAlerts | None = None
+        self._play: Play | None = None
+        self._play_hosts = PlayHosts([], [])
+        self._lost_roles: results.LostRoles | None = None
+        # The integration of the current play; None where it has no key. And the keys of all.
+        self._integration: str | None = None
+        self._keys: dict[str, str] = {}
+        self._statuses = {settings.failed_status, settings.unreachable_status}
+        if settings.report_ignored or settings.report_rescued:
+            self._statuses.add("Warning")
+        self._ending_task = ""
+        self._plays_looked_into: set[str] = set()
+
+    # -- plays and tasks
+
+    def play_started(self, play: Play) -> None:
+        """A play begins, or a further batch of it."""
+        self._take_lost_roles()
+        if self._run is None:
+            self._run = self._describe_run(play)
+            self._deliver_changes()
+        self._play = play
+        self._lost_roles = results.LostRoles(play)
+        self._rescues = Rescues()
+        variables = Variables(play, warn=self._warn)
+        if self._settings.recovery == "stateless" and variables.status:
+            self._statuses.add(variables.status)
+        all_hosts = variables.all.get("ansible_play_hosts_all") or []
+        # Of a play that matches no host, ansible-core says that its batch is the whole inventory.
+        batch = variables.all.get("ansible_play_batch") or [] if all_hosts else []
+        self._play_hosts = PlayHosts([*map(str, all_hosts)], [*map(str, batch)])
+        self._recorder.play_started(
+            play._uuid,
+            all_hosts=self._play_hosts.everybody,
+            batch=self._play_hosts.batch,
+        )
+        # The play's variables of a host have those of the group "all" in them, which is where vaults are kept.
+        host = self._host(str(all_hosts[0])) if all_hosts else None
+        self._connect(Variables(play, host=host, warn=self._warn))
+        if self._recorder.watches:
+            self._look_for_watched_tasks(play)
+
+    def no_hosts_remaining(self) -> None:
+        """ansible-core ends the play, because too many hosts have failed."""
+        self._recorder.play_cut_short()
+
+    def task_started(self, task: Task) -> None:
+        """A task or a handler begins, on whichever hosts."""
+        self._take_lost_roles()
+        self._recorder.stopped(results.stopped_hosts(self._play))
+        self._rescues.task_started(task)
+        self._ending_task = ""
+        if results.is_meta(task, "end_play", "end_batch"):
+            # ansible-core 2.16 does not say for which hosts, and nobody reports that it was done.
+            self._ending_task = task._uuid
+            self._recorder.play_cut_short()
+        if self._settings.recovery == "stateless" and STATUS in task.get_vars():
+            # Which one is known only when it fails; closing one that is not open does nothing.
+            self._statuses.update(("Critical", "Warning", "Info"))
+
+    def handler_notified(self, host: str) -> None:
+        """A handler will run for a host."""
+        self._rescues.handler_notified(host)
+
+    def _look_for_watched_tasks(self, play: Play) -> None:
+        """Find out where the tasks stand now that open alerts wait for: this run may not come to them."""
+        if play._uuid in self._plays_looked_into:
+            # A further batch of it.
+            return
+        self._plays_looked_into.add(play._uuid)
+        from .._ansible.task_files import tasks_of
+
+        for task in tasks_of(play):
+            reference = results.reference(task)
+            if self._recorder.watches_task(reference.identity):
+                self._recorder.written(reference.identity, reference.line)
+
+    # -- results
+
+    def ok(self, result: TaskResult) -> None:
+        """A task has succeeded on a host."""
+        host, task = self._reported(result)
+        if self._lost_roles is not None:
+            self._lost_roles.ok(result)
+        if self._recorder.watches:
+            reference = results.reference(task)
+            if self._recorder.watches_task(reference.identity):
+                self._recorder.succeeded(host, reference.identity, reference.line)
+            if self._recorder.watches_host(host) and results.answered_by_host(result):
+                self._recorder.answered(host)
+
+    def skipped(self, result: TaskResult) -> None:
+        """A task was skipped on a host."""
+        host, task = self._reported(result)
+        self._forget_lost_role(host)
+        if task._uuid == self._ending_task:
+            self._recorder.play_not_cut_short()
+
+    def failed(self, result: TaskResult, ignore_errors: bool | None) -> None:
+        """A task has failed on a host."""
+        host, task = self._reported(result)
+        self._forget_lost_role(host)
+        outcome = results.failed(result, ignore_errors)
+        handled = ""
+        if outcome.ignored:
+            handled = "ignored"
+        elif self._rescues.will_rescue(host, task):
+            handled = "rescued"
+        self._take(outcome, task, result._host, handled)
+
+    def unreachable(self, result: TaskResult) -> None:
+        """A host did not answer."""
+        host, task = self._reported(result)
+        self._forget_lost_role(host)
+        outcome = results.unreachable(result)
+        self._take(outcome, task, result._host, "ignored" if outcome.ignored else "")
+
+    def _reported(self, result: TaskResult) -> tuple[str, Task]:
+        host, task = results.host_name(result), results.task_of(result)
+        self._recorder.reported(host)
+        self._rescues.task_reported(host, task)
+        return host, task
+
+    def _forget_lost_role(self, host: str) -> None:
+        if self._lost_roles is not None:
+            self._lost_roles.reported(host)
+
+    def _take_lost_roles(self) -> None:
+        """Take in the failures that ansible-core 2.16 keeps to itself."""
+        if self._lost_roles is not None:
+            for name, task, outcome in self._lost_roles.missing():
+                handled = "rescued" if self._rescues.will_rescue(name, task) else ""
+                self._take(outcome, task, self._host(name), handled)
+
+    def _take(
+        self, outcome: results.TaskOutcome, task: Task, host: Host | None, handled: str
+    ) -> None:
+        self._recorder.failed(outcome, handled=handled)
+        wanted = {
+            "": True,
+            "ignored": self._settings.report_ignored,
+            "rescued": self._settings.report_rescued,
+        }
+        if (
+            wanted[handled]
+            and self._raises
+            and self._play is not None
+            and self._integration is not None
+        ):
+            from .._ansible.task_files import is_in_rescue
+
+            self._alerts.failed(
+                outcome,
+                Variables(
+                    self._play,
+                    host=host,
+                    task=task,
+                    hosts=self._play_hosts,
+                    warn=self._warn,
+                ),
+                integration=self._integration,
+                handled=handled,
+                instead_of=(
+                    self._recorder.latest_rescued(outcome.host)
+                    if is_in_rescue(task)
+                    else None
+                ),
+            )
+
+    # -- ends
+
+    def finish(self) -> None:
+        """The run has come to its recap: close what works again, deliver, and say how things stand."""
+        self._take_lost_roles()
+        facts = self._recorder.finish(results.stopped_hosts(self._play))
+        if self._run_alerts is not None:
+            self._alerts.bring_up_to_date()
+        if self._run is not None and not self._run.check:
+            if self._settings.recovery == "auto" and self._run_alerts is not None:
+                self._alerts.close(facts)
+            elif self._settings.recovery == "stateless":
+                for integration in self._keys:
+                    self._alerts.close_stateless(
+                        facts,
+                        integration=integration,
+                        statuses=self._statuses,
+                        variables_of=self._variables_of,
+                    )
+        self._deliver(self._settings.flush_timeout)
+
+    def abort(self, how: str) -> None:
+        """The run ends without its recap.
+
+        :param how: ``exit`` (an exception), ``terminated`` (SIGTERM) or ``interrupted`` (a person pressed Ctrl-C).
+        """
+        self._take_lost_roles()
+        if self._run_alerts is not None:
+            self._alerts.bring_up_to_date()
+        # Where the current play has no key, an earlier one may have had.
+        integration = self._integration or next(reversed(self._keys), None)
+        if how != "interrupted" and self._reports_abort() and integration is not None:
+            self._alerts.raise_aborted(integration)
+        if how == "interrupted" and not self._settings.dry_run:
+            self._delivery.leave(_AFTER_INTERRUPTION)
+        elif how == "terminated":
+            self._deliver(
+                min(self._settings.flush_timeout, _LONGEST_WAIT_WHEN_TERMINATED)
+            )
+        else:
+            self._deliver(self._settings.flush_timeout)
+
+    def _deliver(self, timeout: float) -> None:
+        if self._settings.dry_run:
+            if self._run_alerts is not None and self._run_alerts.would_send:
+                from .summary import preview
+
+                for line in preview(self._run_alerts.would_send, in_full=self._in_full):
+                    self._say(line)
+            return
+        self._deliver_changes()
+        ending = self._delivery.finish(timeout)
+        raised, recovered = 0, 0
+        if self._run_alerts is not None:
+            raised, recovered = self._run_alerts.raised, self._run_alerts.recovered
+        if raised or recovered or ending.says_something:
+            from .summary import closing_line
+
+            self._say(closing_line(raised=raised, recovered=recovered, ending=ending))
+
+    def _reports_abort(self) -> bool:
+        if not (
+            self._settings.report_aborted and self._raises and self._play is not None
+        ):
+            return False
+        return Variables(self._play, warn=self._warn).enabled
+
+    # -- the run and its surroundings
+
+    @property
+    def _alerts(self) -> RunAlerts:
+        """The alerts of this run, once there is anything to do with them."""
+        if self._run_alerts is None:
+            from .._alerts.tracker import RunAlerts
+
+            if self._run is None:
+                raise RuntimeError("no play has started yet")
+            self._run_alerts = RunAlerts(
+                self._run, self._settings, self._delivery, warn=self._warn
+            )
+            self._run_alerts.hide(self._keys.values())
+        return self._run_alerts
+
+    @property
+    def _raises(self) -> bool:
+        """Whether this run raises alerts at all."""
+        return self._run is not None and (
+            not self._run.check or self._settings.report_check_mode
+        )
+
+    def _describe_run(self, play: Play) -> RunContext:
+        action = ""
+        if self._path == AD_HOC:
+            action = str(context.CLIARGS.get("module_name") or "command")
+        return describe_run(
+            playbook_path=self._path,
+            ad_hoc_action=action,
+            cli=context.CLIARGS,
+            environ=os.environ,
+            extra_vars=play.get_variable_manager().extra_vars,
+            playbook_id=self._settings.playbook_id,
+            namespace=self._settings.alert_namespace,
+        )
+
+    def _connect(self, variables: Variables) -> None:
+        """Find out which integration this play's alerts go to, and what is open there."""
+        self._integration = None
+        try:
+            connection = resolve_connection(
+                [_play_layer(variables), *configured_layers("alert")]
+            ).connection
+        except ConfigurationError as exc:
+            if not self._settings.dry_run:
+                self._warn(f"{exc} Alerts of this play are not sent.")
+                return
+            self._integration, key = _NO_INTEGRATION, ""
+        else:
+            self._integration, key = connection.fingerprint, connection.integration_key
+        if self._integration in self._keys:
+            return
+        self._keys[self._integration] = key
+        if self._run_alerts is not None:
+            self._run_alerts.hide([key])
+        if key and not self._settings.dry_run:
+            # First, since what waits for a connection starts the courier, too.
+            if self._settings.watch and self._reports_abort():
+                self._delivery.watch(self._alerts.when_killed(self._integration))
+            self._delivery.use(connection)
+        if self._settings.recovery == "auto" and self._delivery.has_state():
+            self._recorder.watch(*self._alerts.remember_open(self._integration))
+
+    def _deliver_changes(self) -> None:
+        """Have change events delivered, too, that tasks of this run or of earlier ones have left in the outbox."""
+        if self._settings.dry_run or not self._delivery.has_state():
+            return
+        layers = configured_layers("change")
+        try:
+            if names_a_key(layers):
+                self._delivery.use(resolve_connection(layers, kind="change").connection)
+        except ConfigurationError as exc:
+            self._warn(str(exc))
+
+    def _host(self, name: str) -> Host | None:
+        return (
+            self._play.get_variable_manager()._inventory.get_host(name)
+            if self._play
+            else None
+        )
+
+    def _variables_of(self, name: str) -> Variables:
+        if self._play is None:
+            raise RuntimeError("no play has started yet")
+        return Variables(
+            self._play, host=self._host(name), hosts=self._play_hosts, warn=self._warn
+        )
+
+
+def _play_layer(variables: Variables) -> Layer:
+    """Return the variables of a play as a place that can set the key, so that it may live in Ansible Vault."""
+    names = {
+        "integration_key": "flashduty_integration_key",
+        "push_url": "flashduty_push_url",
+    }
+
+    def get(option: str) -> str | None:
+        return variables.text(names[option]) if option in names else None
+
+    return Layer("the play's variables", get, lambda option: names.get(option, option))

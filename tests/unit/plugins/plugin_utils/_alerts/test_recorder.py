@@ -1,0 +1,164 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What happened to each host in a run: who has passed, who was given up."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.recorder import (
+    RunRecorder,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.results import (
+    TaskIdentity,
+    TaskOutcome,
+    TaskReference,
+)
+
+TASK = TaskIdentity("Play", "", "site.yml", "Task", "command")
+NOBODY = frozenset[str]()
+
+
+def outcome(
+    host: str, status: t.Literal["failed", "unreachable"] = "failed"
+) -> TaskOutcome:
+    reference = TaskReference(
+        TASK, 7, "/site.yml", "site.yml:7", "Task", "", "command", False
+    )
+    return TaskOutcome(host, reference, status, False, False, "message")
+
+
+class Run(RunRecorder):
+    """A run of one play, told in words."""
+
+    def __init__(self, *, partial: bool = False, plays: int = 1) -> None:
+        super().__init__(partial=partial, plays=plays)
+
+    def play(self, *batch: str, name: str = "play", of: t.Sequence[str] = ()) -> Run:
+        self.play_started(name, all_hosts=of or batch, batch=batch)
+        return self
+
+    def ok(self, *hosts: str) -> Run:
+        for host in hosts:
+            self.reported(host)
+        return self
+
+    def fail(self, host: str, handled: str = "") -> Run:
+        self.reported(host)
+        self.failed(outcome(host), handled=handled)
+        return self
+
+
+def test_hosts_that_reported_and_were_not_stopped_have_passed() -> None:
+    facts = Run().play("a", "b", "c").ok("a", "b").fail("b").finish(NOBODY)
+
+    assert facts.complete
+    assert facts.passed == {"a"}
+    assert facts.given_up == {"b"}
+
+
+def test_a_handled_failure_is_none() -> None:
+    run = Run().play("a", "b").fail("a", "ignored").fail("b", "rescued")
+
+    facts = run.finish(NOBODY)
+
+    assert facts.passed == {"a", "b"}
+    assert facts.given_up == NOBODY
+    assert run.latest_rescued("b") == (TASK, 7)
+    assert run.latest_rescued("a") is None
+
+
+def test_in_a_part_of_a_playbook_nobody_passes() -> None:
+    facts = Run(partial=True).play("a").ok("a").finish(NOBODY)
+
+    assert not facts.complete
+    assert facts.passed == NOBODY
+
+
+def test_when_a_play_did_not_begin_nobody_passes() -> None:
+    facts = Run(plays=2).play("a").ok("a").finish(NOBODY)
+
+    assert facts.complete
+    assert facts.passed == NOBODY
+
+
+def test_hosts_of_batches_that_did_not_begin_have_not_passed() -> None:
+    run = (
+        Run()
+        .play("a", of=["a", "b", "c"])
+        .ok("a")
+        .play("b", of=["a", "b", "c"])
+        .ok("b")
+    )
+
+    assert run.finish(NOBODY).passed == {"a", "b"}
+
+
+def test_nor_have_they_when_an_earlier_play_had_them_all() -> None:
+    run = Run(plays=2).play("a", "b").ok("a", "b")
+    run.play("a", name="second", of=["a", "b"]).ok("a")
+
+    assert run.finish(NOBODY).passed == {"a"}
+
+
+def test_a_host_must_pass_every_play() -> None:
+    run = Run(plays=2).play("a", "b").ok("a", "b").play("a", name="second").ok("a")
+
+    assert run.finish(frozenset("a")).passed == {"b"}
+
+
+def test_a_host_that_was_stopped_without_a_word_has_not_passed() -> None:
+    run = Run().play("a", "b").ok("a", "b")
+    run.stopped(frozenset("a"))
+
+    assert run.ok("b").finish(frozenset("a")).passed == {"b"}
+
+
+def test_a_host_that_reports_after_it_was_seen_stopped_went_on_after_all() -> None:
+    """ansible-core leaves it in its list when a failing include was rescued."""
+    run = Run().play("a").ok("a")
+    run.stopped(frozenset("a"))
+
+    assert run.ok("a").finish(frozenset("a")).passed == {"a"}
+
+
+def test_nobody_passes_a_play_that_was_cut_short() -> None:
+    run = Run(plays=2).play("a").ok("a")
+    run.play_cut_short()
+    run.play("b", name="second").ok("b")
+
+    assert run.finish(NOBODY).passed == {"b"}
+
+
+def test_an_end_of_play_that_was_skipped_cuts_nothing_short() -> None:
+    run = Run().play("a").ok("a")
+    run.play_cut_short()
+    run.play_not_cut_short()
+
+    assert run.finish(NOBODY).passed == {"a"}
+
+
+def test_only_what_is_watched_is_noted() -> None:
+    run = Run().play("a")
+    assert not run.watches
+    run.fail("a", "ignored")
+    assert run.finish(NOBODY).handled == frozenset()
+
+    run = Run()
+    run.watch(["a"], [TASK])
+    assert run.watches
+    assert run.watches_host("a") and not run.watches_host("b")
+    assert run.watches_task(TASK)
+    run.play("a").fail("a", "ignored")
+    run.succeeded("a", TASK, 8)
+    run.answered("a")
+    run.written(TASK, 9)
+
+    facts = run.finish(NOBODY)
+
+    assert facts.handled == {("a", TASK, 7)}
+    assert facts.worked == {("a", TASK, 8)}
+    assert facts.answered == {"a"}
+    assert facts.written == {(TASK, 9)}

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""
+A callback for tests only: writes down what _results and _rescue make of a run, a line of JSON for each result.
+
+Task results and blocks can only come from ansible-core, so these files are tested inside of real runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import typing as t
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import (
+    rescue,
+    results,
+)
+
+DOCUMENTATION = """
+name: outcomes
+type: notification
+short_description: For tests
+description: For tests.
+author: Flashcat
+"""
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "outcomes"
+    CALLBACK_NEEDS_ENABLED = True
+
+    _play: t.Any = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wants_implicit_tasks = True
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        self._look_for_lost()
+        self._play = play
+        self._rescues = rescue.Rescues()
+        self._lost = results.LostRoles(play)
+
+    def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
+        self._look_for_lost()
+        self._rescues.task_started(task)
+        self._write("start", task=results.reference(task))
+
+    def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
+        self._look_for_lost()
+        self._rescues.task_started(task)
+
+    def v2_playbook_on_notify(self, handler: t.Any, host: t.Any) -> None:
+        self._rescues.handler_notified(host.name)
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._lost.ok(result)
+        self._write(
+            "ok",
+            host=results.host_name(result),
+            task=results.reference(results.task_of(result)),
+            answered=results.answered_by_host(result),
+        )
+        self._reported(result)
+
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._lost.reported(results.host_name(result))
+        self._reported(result)
+
+    def v2_runner_on_failed(
+        self, result: t.Any, ignore_errors: bool | None = False
+    ) -> None:
+        outcome = results.failed(result, ignore_errors)
+        rescued = self._rescues.will_rescue(outcome.host, results.task_of(result))
+        self._write("outcome", outcome=outcome, rescued=rescued)
+        self._lost.reported(outcome.host)
+        self._reported(result)
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        outcome = results.unreachable(result)
+        self._write("outcome", outcome=outcome, rescued=False)
+        self._lost.reported(outcome.host)
+        self._reported(result)
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        self._look_for_lost()
+        self._write("stopped", hosts=sorted(results.stopped_hosts(self._play)))
+
+    def _reported(self, result: t.Any) -> None:
+        self._rescues.task_reported(results.host_name(result), results.task_of(result))
+
+    def _look_for_lost(self) -> None:
+        if self._play is not None:
+            for host, task, outcome in self._lost.missing():
+                rescued = self._rescues.will_rescue(host, task)
+                self._write("outcome", outcome=outcome, rescued=rescued, lost=True)
+
+    def _write(self, kind: str, **facts: object) -> None:
+        with open(os.environ["OUTCOMES"], "a", encoding="utf-8") as file:
+            print(json.dumps({"kind": kind, **facts}, default=_as_data), file=file)
+
+
+def _as_data(value: t.Any) -> object:
+    data = dataclasses.asdict(value)
+    task = data.get("task", data)
+    # A NamedTuple becomes a bare list in JSON.
+    task["identity"] = task["identity"]._asdict()
+    task["within"] = [identity._asdict() for identity in task["within"]]
+    return data

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which values are secret."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.secrets import (
+    secret_values,
+)
+
+S = "s3cr3t-value"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "db_password",
+        "PASSWD",
+        "ansible_ssh_pass",
+        "become_pass",
+        "db_pwd",
+        "passphrase",
+        "client_secret",
+        "apikey",
+        "api_key",
+        "API_TOKEN",
+        "aws_secret_access_key",
+        "ssh_private_key",
+        "vault_anything",
+        "credentials",
+    ],
+)
+def test_names_tell(name: str) -> None:
+    assert secret_values({name: S}, {}) == {S}
+    assert secret_values({}, {name: S}) == {S}
+
+
+@pytest.mark.parametrize(
+    "name", ["bypass", "compass", "PWD", "OLDPWD", "key", "monkey", "passenger"]
+)
+def test_other_names_do_not(name: str) -> None:
+    assert secret_values({name: S}, {name: S}) == set()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"database": {"password": S}},
+        {"secrets": [S]},
+        {"secrets": {"a": {"b": [S]}}},
+        {"users": [{"name": "ann", "password": S}]},
+    ],
+)
+def test_they_are_found_in_depth(variables: dict[str, t.Any]) -> None:
+    assert secret_values(variables, {}) == {S}
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, None, "", "short", "{{ other }}", 12345]
+)
+def test_values_that_would_mask_ordinary_words_are_left(value: t.Any) -> None:
+    assert secret_values({"password": value}, {}) == set()
+
+
+def test_of_a_value_of_several_lines_each_counts() -> None:
+    value = f"-- begin --\n{S}\n-- end --"
+
+    assert secret_values({"private_key": value}, {}) == {value, *value.splitlines()}
+
+
+def test_what_is_large_and_not_the_users_own_is_not_looked_into() -> None:
+    variables = {
+        name: {"password": S} for name in ("hostvars", "vars", "ansible_facts")
+    }
+
+    assert secret_values(variables, {}) == set()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"inventory_hostname": "vault01.example.com"},
+        {"ansible_host": "vault01"},
+        {"group_names": ["all", "vault01s"]},
+    ],
+)
+def test_the_hosts_own_names_are_never_masked(variables: dict[str, t.Any]) -> None:
+    assert secret_values({**variables, "vault_server": "vault01"}, {}) == set()
+
+
+def test_a_value_that_cannot_be_decrypted_is_left() -> None:
+    class Locked:
+        def __str__(self) -> str:
+            raise ValueError("no password")
+
+    assert secret_values({"password": Locked()}, {}) == set()
