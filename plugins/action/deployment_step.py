@@ -34,7 +34,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base i
     Result,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.run_context import (
-    describe_run,
+    collect_run_context,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.settings import (
     Settings,
@@ -350,7 +350,7 @@ class ActionModule(ControllerAction):
 
     def _narrator(self) -> Narrator:
         arguments = [str(argument) for argument in context.CLIARGS.get("args") or ()]
-        run = describe_run(
+        run = collect_run_context(
             playbook_path=arguments[0] if arguments else "",
             ad_hoc_action=str(context.CLIARGS.get("module_name") or ""),
             cli=context.CLIARGS,

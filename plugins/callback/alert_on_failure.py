@@ -354,6 +354,9 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback.plugin import (
     AlertCallback,
 )
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback.reporter import (
+    RunReporter,
+)
 
 if t.TYPE_CHECKING:
     from ansible.executor.stats import AggregateStats
@@ -403,33 +406,33 @@ class CallbackModule(CallbackBase):
         self._callback.playbook_started(playbook)
 
     def v2_playbook_on_play_start(self, play: Play) -> None:
-        self._callback.heard("play_started", play)
+        self._callback.dispatch(RunReporter.play_started, play)
 
     def v2_playbook_on_no_hosts_remaining(self) -> None:
-        self._callback.heard("no_hosts_remaining")
+        self._callback.dispatch(RunReporter.no_hosts_remaining)
 
     def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:
-        self._callback.heard("task_started", task)
+        self._callback.dispatch(RunReporter.task_started, task)
 
     def v2_playbook_on_handler_task_start(self, task: Handler) -> None:
-        self._callback.heard("task_started", task)
+        self._callback.dispatch(RunReporter.task_started, task)
 
     def v2_playbook_on_notify(self, handler: Handler, host: Host) -> None:
-        self._callback.heard("handler_notified", host.name)
+        self._callback.dispatch(RunReporter.handler_notified, host.name)
 
     def v2_runner_on_ok(self, result: TaskResult) -> None:
-        self._callback.heard("ok", result)
+        self._callback.dispatch(RunReporter.ok, result)
 
     def v2_runner_on_skipped(self, result: TaskResult) -> None:
-        self._callback.heard("skipped", result)
+        self._callback.dispatch(RunReporter.skipped, result)
 
     def v2_runner_on_failed(
         self, result: TaskResult, ignore_errors: bool = False
     ) -> None:
-        self._callback.heard("failed", result, ignore_errors)
+        self._callback.dispatch(RunReporter.failed, result, ignore_errors)
 
     def v2_runner_on_unreachable(self, result: TaskResult) -> None:
-        self._callback.heard("unreachable", result)
+        self._callback.dispatch(RunReporter.unreachable, result)
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         self._callback.playbook_ended()

@@ -130,7 +130,9 @@ class Delivery:
             lambda outbox: outbox.open_alerts(integration, origin), []
         )
 
-    def add(self, integration: str, events: t.Sequence[Event], **memory: t.Any) -> bool:
+    def submit(
+        self, integration: str, events: t.Sequence[Event], **memory: t.Any
+    ) -> bool:
         """Put events into the outbox, with what they open and close, and let the courier know.
 
         :param memory: the further arguments of ``Outbox.add``.

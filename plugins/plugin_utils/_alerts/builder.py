@@ -10,11 +10,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import re
 import typing as t
-from dataclasses import dataclass, field
 
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     InvalidEvent,
@@ -36,15 +33,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
     Redactor,
 )
 
-from .._ansible.results import TaskIdentity, TaskOutcome
+from .model import AlertOverrides, TaskOutcome
 from .run_context import LOCALHOST, RunContext
 from .settings import Settings
-
-if t.TYPE_CHECKING:
-    from .._ansible.variables import Variables
-
-# The version stands in every key, so that what goes into a key can change one day without meeting old alerts.
-KEY_VERSION = "ansible:v1:"
+from .subject import Subject
 
 TITLES = {
     "failed": "{task} failed on {host} ({playbook})",
@@ -64,142 +56,7 @@ _ITEM_LABEL_LIMIT = 200
 _WORD_JOINER = "\u2060"
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What an alert is about, and so what its key is made of.
-
-    :param scope: ``host``, ``task``, ``playbook``, ``storm`` (many hosts at one task) or ``run`` (it was aborted).
-    :param status: the status of the event; the service fixes an alert's severity when it opens.
-    :param host: the resource, for the scopes host and task.
-    :param task: for the scopes task and storm.
-    """
-
-    scope: str
-    status: str
-    host: str = ""
-    task: TaskIdentity | None = None
-
-    def key(self, run: RunContext) -> str:
-        """Return the alert key: the same tomorrow, in every checkout and on every control node."""
-        identity = [
-            self.scope,
-            run.namespace,
-            run.playbook_id,
-            self.status,
-            self.host,
-            list(self.task or ()),
-        ]
-        digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-        return KEY_VERSION + digest[:40]
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Why an alert is open: what has to work again before it closes.
-
-    :param status: ``unreachable`` when an answer of the host is enough.
-    :param path: the file of the task on this controller.
-    :param within: the outermost of the dynamic includes that the task is in.
-    :param instead_of: for a task in a rescue section: the task whose failure led there, and its line. When that one
-        works, the rescue is not needed.
-    """
-
-    host: str
-    status: str
-    task: TaskIdentity
-    line: int
-    path: str
-    within: TaskIdentity | None = None
-    instead_of: tuple[TaskIdentity, int] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        outcome: TaskOutcome,
-        instead_of: tuple[TaskIdentity, int] | None = None,
-    ) -> Cause:
-        """Return what an outcome makes an alert wait for."""
-        task = outcome.task
-        by_itself = outcome.delegated_to in (None, outcome.host)
-        return cls(
-            outcome.host,
-            # When another machine did not answer, it is the task that has to work again.
-            outcome.status if by_itself else "failed",
-            task.identity,
-            task.line,
-            task.source,
-            task.within[-1] if task.within else None,
-            instead_of,
-        )
-
-    @property
-    def tasks(self) -> list[TaskIdentity]:
-        """All tasks that it matters for."""
-        return [
-            self.task,
-            *([self.within] if self.within else []),
-            *([self.instead_of[0]] if self.instead_of else []),
-        ]
-
-    def as_data(self) -> list[t.Any]:
-        """Return plain data for the ledger of open alerts."""
-        return [
-            self.host,
-            self.status,
-            list(self.task),
-            self.line,
-            self.path,
-            list(self.within) if self.within else None,
-            [list(self.instead_of[0]), self.instead_of[1]] if self.instead_of else None,
-        ]
-
-    @classmethod
-    def from_data(cls, data: t.Sequence[t.Any]) -> Cause:
-        """Return what :meth:`as_data` was made of."""
-        host, status, task, line, path, within, instead_of = data
-        return cls(
-            host,
-            status,
-            TaskIdentity(*task),
-            line,
-            path,
-            TaskIdentity(*within) if within else None,
-            (TaskIdentity(*instead_of[0]), instead_of[1]) if instead_of else None,
-        )
-
-
-@dataclass(frozen=True)
-class HostFacts:
-    """What the variables of a host and task say; see ``variables.py``."""
-
-    status: str | None = None
-    labels: t.Mapping[str, str] = field(default_factory=dict)
-    label_vars: t.Mapping[str, str] = field(default_factory=dict)
-    description: str | None = None
-    groups: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, variables: Variables, label_vars: t.Iterable[str]) -> HostFacts:
-        """Return what the variables of a host, and of a task if there is one, come to."""
-        values = {name: variables.get(name) for name in label_vars}
-        return cls(
-            status=variables.status,
-            labels=variables.labels,
-            label_vars={
-                name: (
-                    ",".join(map(str, value))
-                    if isinstance(value, (list, tuple))
-                    else str(value)
-                )
-                for name, value in values.items()
-                if value is not None
-            },
-            description=variables.description,
-            groups=tuple(map(str, variables.all.get("group_names") or ())),
-        )
-
-
-class Alerts:
+class AlertBuilder:
     """Makes the events of one run.
 
     :param warn: told, once each, what could not be said as it was asked for.
@@ -214,7 +71,7 @@ class Alerts:
         self._secrets: set[str] = set()
         self._redactor = Redactor((), (*DEFAULT_PATTERNS, *settings.redact_patterns))
 
-    def hide(self, secrets: t.Iterable[str]) -> None:
+    def add_secrets(self, secrets: t.Iterable[str]) -> None:
         """Mask these values, too, wherever they turn up."""
         new = set(secrets) - self._secrets
         if new:
@@ -223,7 +80,7 @@ class Alerts:
                 self._secrets, (*DEFAULT_PATTERNS, *self._settings.redact_patterns)
             )
 
-    def without_secrets(self, outcome: TaskOutcome) -> TaskOutcome:
+    def redacted(self, outcome: TaskOutcome) -> TaskOutcome:
         """Return an outcome whose texts hold no secret, cut to what can be of use.
 
         In this order: half a secret would not be found any more.
@@ -249,11 +106,11 @@ class Alerts:
         )
 
     def status_of(
-        self, outcome: TaskOutcome, facts: HostFacts, *, handled: bool
+        self, outcome: TaskOutcome, overrides: AlertOverrides, *, handled: bool
     ) -> str:
         """Return the status of the event for an outcome; ``handled`` means ignored or rescued."""
-        if facts.status:
-            return facts.status
+        if overrides.status:
+            return overrides.status
         if handled:
             return "Warning"
         return (
@@ -293,7 +150,7 @@ class Alerts:
         self,
         subject: Subject,
         outcome: TaskOutcome,
-        facts: HostFacts,
+        overrides: AlertOverrides,
         *,
         now: int,
         hosts: t.Sequence[str] = (),
@@ -322,7 +179,7 @@ class Alerts:
             "task_path": outcome.task.path,
             "play": outcome.task.identity.play,
             "delegated_to": outcome.delegated_to or "",
-            "groups": ",".join(facts.groups),
+            "groups": ",".join(overrides.groups),
         }
         if subject.scope in ("playbook", "storm"):
             del own["host"], own["groups"], own["delegated_to"]
@@ -337,10 +194,10 @@ class Alerts:
             else ""
         )
         description += describe(outcome, handled=handled)
-        if facts.description is not None:
+        if overrides.description is not None:
             # Whoever replaces the description can still have ours in it.
-            description = facts.description.replace("{description}", description)
-        labels = self._labels(own, facts)
+            description = overrides.description.replace("{description}", description)
+        labels = self._labels(own, overrides)
         event = self._event(
             title=self._title(
                 title, task=outcome.task.display_name, host=host, status=outcome.status
@@ -374,7 +231,7 @@ class Alerts:
                 "The run ended before its recap: it was stopped from outside, or ansible-core gave up on it."
                 " Hosts that it had not reached were not worked on."
             ),
-            labels=self._labels(own, HostFacts()),
+            labels=self._labels(own, AlertOverrides()),
             own=own,
             now=now,
         )
@@ -390,8 +247,8 @@ class Alerts:
             labels=alert.details.get("labels"),
         )
 
-    def passed(
-        self, subject: Subject, host: str, facts: HostFacts, *, now: int
+    def stateless_recovery(
+        self, subject: Subject, host: str, overrides: AlertOverrides, *, now: int
     ) -> AlertEvent:
         """Return the event that closes an alert which may be open or not, on a controller that forgets."""
         resource = self._run.resource(host) if host else self._run.playbook
@@ -400,7 +257,7 @@ class Alerts:
             "resource": resource,
             "host": host,
             "playbook": self._run.playbook,
-            "groups": ",".join(facts.groups),
+            "groups": ",".join(overrides.groups),
         }
         # What is about the whole run has the same title when it opens.
         kind = {"run": "aborted", "playbook": "playbook"}.get(subject.scope, "passed")
@@ -409,7 +266,7 @@ class Alerts:
             status="Ok",
             key=self.key(subject),
             description=f"{self._run.playbook}: works again.",
-            labels=self._labels(own, facts),
+            labels=self._labels(own, overrides),
             own=own,
             now=now,
         )
@@ -426,9 +283,11 @@ class Alerts:
         template = self._settings.title_rule or TITLES[kind]
         return _fill(template, {**texts, "playbook": self._run.playbook})
 
-    def _labels(self, own: t.Mapping[str, str], facts: HostFacts) -> dict[str, str]:
+    def _labels(
+        self, own: t.Mapping[str, str], overrides: AlertOverrides
+    ) -> dict[str, str]:
         """Return all labels, the most important ones first; what was chosen by a person replaces ours."""
-        chosen = {**self._settings.labels, **facts.label_vars, **facts.labels}
+        chosen = {**self._settings.labels, **overrides.label_vars, **overrides.labels}
         most = ("source", "resource", "host", "hosts", "check", "status", "playbook")
         ordered = {
             **{name: own[name] for name in most if name in own},

@@ -5,7 +5,7 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What happened to each host in a run: hooks in, facts out. Pure: no input or output, no clock, nothing of ansible-core.
+"""What happened to each host in a run: hooks in, a summary out. Pure: no input or output, no clock, nothing of ansible-core.
 
 Memory is a few words a host. What single tasks did is kept only for the tasks that open alerts wait for.
 """
@@ -16,31 +16,31 @@ import typing as t
 from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
-    from .._ansible.results import TaskIdentity, TaskOutcome
+    from .model import TaskIdentity, TaskOutcome
 
 
 @dataclass(frozen=True)
-class RunFacts:
+class RunSummary:
     """What is known when a run has ended.
 
     :param complete: whether the whole playbook ran, as far as hosts were left to run it on.
-    :param given_up: the hosts that ansible-core gave up on.
+    :param failed_hosts: the hosts that ansible-core gave up on.
     :param passed: the hosts that passed all plays they are in, to their ends.
-    :param answered: of the watched hosts, those that gave an answer.
-    :param worked: where a watched task succeeded: host, task and line.
-    :param handled: where a watched task failed, and was ignored or rescued: host, task and line.
-    :param watched: the tasks of which all this is known; they were waited for when the run began.
-    :param written: where the plays of this run hold a watched task, whether they have reached it or not: task and line.
+    :param reachable: of the tracked hosts, those that gave an answer.
+    :param succeeded: where a tracked task succeeded: host, task and line.
+    :param tolerated: where a tracked task failed, and was ignored or rescued: host, task and line.
+    :param tracked: the tasks of which all this is known; they were waited for when the run began.
+    :param defined: where the plays of this run hold a tracked task, whether they have reached it or not: task and line.
     """
 
     complete: bool
-    given_up: frozenset[str]
+    failed_hosts: frozenset[str]
     passed: frozenset[str]
-    answered: frozenset[str]
-    worked: frozenset[tuple[str, TaskIdentity, int]]
-    handled: frozenset[tuple[str, TaskIdentity, int]]
-    written: frozenset[tuple[TaskIdentity, int]]
-    watched: frozenset[TaskIdentity]
+    reachable: frozenset[str]
+    succeeded: frozenset[tuple[str, TaskIdentity, int]]
+    tolerated: frozenset[tuple[str, TaskIdentity, int]]
+    defined: frozenset[tuple[TaskIdentity, int]]
+    tracked: frozenset[TaskIdentity]
 
 
 @dataclass
@@ -69,37 +69,37 @@ class RunRecorder:
         self._play: _Play | None = None
         self._reports = 0
         self._latest_report: dict[str, int] = {}
-        self._given_up: set[str] = set()
+        self._failed_hosts: set[str] = set()
         self._not_passed: set[str] = set()
-        self._watched_tasks: set[TaskIdentity] = set()
-        self._watched_hosts: set[str] = set()
-        self._answered: set[str] = set()
-        self._worked: set[tuple[str, TaskIdentity, int]] = set()
-        self._handled: set[tuple[str, TaskIdentity, int]] = set()
-        self._written: set[tuple[TaskIdentity, int]] = set()
+        self._tracked_tasks: set[TaskIdentity] = set()
+        self._tracked_hosts: set[str] = set()
+        self._reachable: set[str] = set()
+        self._succeeded: set[tuple[str, TaskIdentity, int]] = set()
+        self._tolerated: set[tuple[str, TaskIdentity, int]] = set()
+        self._defined: set[tuple[TaskIdentity, int]] = set()
         self._rescued: dict[str, tuple[TaskIdentity, int]] = {}
 
     # -- what is asked while the run goes on
 
     @property
-    def watches(self) -> bool:
+    def tracks(self) -> bool:
         """Whether it matters what single tasks do."""
-        return bool(self._watched_hosts)
+        return bool(self._tracked_hosts)
 
-    def watches_task(self, task: TaskIdentity) -> bool:
+    def tracks_task(self, task: TaskIdentity) -> bool:
         """Say whether an open alert waits for this task."""
-        return task in self._watched_tasks
+        return task in self._tracked_tasks
 
-    def watches_host(self, host: str) -> bool:
+    def tracks_host(self, host: str) -> bool:
         """Say whether an open alert waits for this host."""
-        return host in self._watched_hosts
+        return host in self._tracked_hosts
 
     # -- what the hooks tell
 
-    def watch(self, hosts: t.Iterable[str], tasks: t.Iterable[TaskIdentity]) -> None:
+    def track(self, hosts: t.Iterable[str], tasks: t.Iterable[TaskIdentity]) -> None:
         """Note from now on what these tasks do, and whether these hosts answer."""
-        self._watched_hosts.update(hosts)
-        self._watched_tasks.update(tasks)
+        self._tracked_hosts.update(hosts)
+        self._tracked_tasks.update(tasks)
 
     def play_started(
         self, play: t.Hashable, *, all_hosts: t.Iterable[str], batch: t.Iterable[str]
@@ -141,16 +141,16 @@ class RunRecorder:
         self._latest_report[host] = self._reports
 
     def succeeded(self, host: str, task: TaskIdentity, line: int) -> None:
-        """A watched task has succeeded on a host."""
-        self._worked.add((host, task, line))
+        """A tracked task has succeeded on a host."""
+        self._succeeded.add((host, task, line))
 
-    def answered(self, host: str) -> None:
-        """A watched host has given an answer."""
-        self._answered.add(host)
+    def reachable(self, host: str) -> None:
+        """A tracked host has given an answer."""
+        self._reachable.add(host)
 
-    def written(self, task: TaskIdentity, line: int) -> None:
-        """A watched task stands in the current play."""
-        self._written.add((task, line))
+    def defined(self, task: TaskIdentity, line: int) -> None:
+        """A tracked task stands in the current play."""
+        self._defined.add((task, line))
 
     def failed(self, outcome: TaskOutcome, *, handled: str) -> None:
         """A task has failed on a host, or the host is unreachable.
@@ -159,9 +159,9 @@ class RunRecorder:
         """
         task, line = outcome.task.identity, outcome.task.line
         if not handled:
-            self._given_up.add(outcome.host)
-        elif self.watches_task(task):
-            self._handled.add((outcome.host, task, line))
+            self._failed_hosts.add(outcome.host)
+        elif self.tracks_task(task):
+            self._tolerated.add((outcome.host, task, line))
         if handled == "rescued":
             self._rescued[outcome.host] = (task, line)
 
@@ -169,7 +169,7 @@ class RunRecorder:
         """Return the task whose failure on a host was rescued last, and its line."""
         return self._rescued.get(host)
 
-    def finish(self, stopped: frozenset[str]) -> RunFacts:
+    def finish(self, stopped: frozenset[str]) -> RunSummary:
         """The run has come to its recap.
 
         :param stopped: the hosts of the last play that are seen stopped now.
@@ -189,17 +189,17 @@ class RunRecorder:
                 for host in ran
                 if host in self._latest_report
                 and host not in self._not_passed
-                and host not in self._given_up
+                and host not in self._failed_hosts
             }
-        return RunFacts(
+        return RunSummary(
             complete=complete,
-            given_up=frozenset(self._given_up),
+            failed_hosts=frozenset(self._failed_hosts),
             passed=frozenset(passed),
-            answered=frozenset(self._answered),
-            worked=frozenset(self._worked),
-            handled=frozenset(self._handled),
-            written=frozenset(self._written),
-            watched=frozenset(self._watched_tasks),
+            reachable=frozenset(self._reachable),
+            succeeded=frozenset(self._succeeded),
+            tolerated=frozenset(self._tolerated),
+            defined=frozenset(self._defined),
+            tracked=frozenset(self._tracked_tasks),
         )
 
     def _end_play(self, stopped: frozenset[str]) -> None:

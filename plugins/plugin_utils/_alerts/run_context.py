@@ -62,7 +62,7 @@ class RunContext:
         return self.local_name if host in LOCALHOST else host
 
 
-def describe_run(
+def collect_run_context(
     *,
     playbook_path: str,
     ad_hoc_action: str,
@@ -82,7 +82,7 @@ def describe_run(
     :param playbook_id: the option of that name; empty to derive it from the path.
     """
     controller = socket.gethostname() or "localhost"
-    system = _surrounding_system(environ, extra_vars)
+    system = _ci_labels(environ, extra_vars)
     tags = [tag for tag in cli.get("tags") or () if tag != "all"]
     skipped_tags = list(cli.get("skip_tags") or ())
     limit = cli.get("subset") or ""
@@ -158,7 +158,7 @@ def _git_folder(path: str) -> str | None:
     return folder
 
 
-def _surrounding_system(
+def _ci_labels(
     environ: t.Mapping[str, str], extra_vars: t.Mapping[str, t.Any]
 ) -> dict[str, str]:
     """Return the labels of what has started the run, as far as it says so."""

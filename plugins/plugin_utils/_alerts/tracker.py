@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
 
@@ -17,21 +16,20 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     OpenAlert,
 )
 
-from .._ansible.secrets import secret_values
-from .._ansible.task_files import lines_in_file
-from .builder import Alerts, Cause, HostFacts, Subject
-from .recovery import causes_of, recovered
+from .builder import AlertBuilder
+from .model import AlertOverrides
+from .recovery import recovered
 from .run_context import LOCALHOST
+from .storms import Storms
+from .subject import Cause, Subject, causes_of
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
         AlertEvent,
     )
 
-    from .._ansible.results import TaskIdentity, TaskOutcome
-    from .._ansible.variables import Variables
-    from .._delivery import Delivery
-    from .recorder import RunFacts
+    from .model import TaskIdentity, TaskOutcome
+    from .recorder import RunSummary
     from .run_context import RunContext
     from .settings import Settings
 
@@ -39,15 +37,31 @@ if t.TYPE_CHECKING:
 _GROWTH = 1.1
 
 
-class _Raised:
+class Ledger(t.Protocol):
+    """What remembers open alerts, and delivers events."""
+
+    def open_alerts(self, integration: str, origin: str) -> list[OpenAlert]:
+        """Return the alerts that are remembered as open."""
+
+    def submit(
+        self, integration: str, events: t.Sequence[AlertEvent], **memory: t.Any
+    ) -> bool:
+        """Deliver events, and remember in the same transaction what they open and close; see ``Outbox.add``."""
+
+
+class RaisedAlert:
     """An alert that this run has raised, and what is needed to bring it up to date."""
 
     def __init__(
-        self, subject: Subject, outcome: TaskOutcome, facts: HostFacts, handled: str
+        self,
+        subject: Subject,
+        outcome: TaskOutcome,
+        overrides: AlertOverrides,
+        handled: str,
     ) -> None:
         self.subject = subject
         self.outcome = outcome
-        self.facts = facts
+        self.overrides = overrides
         self.handled = handled
         # A set that keeps its order.
         self.hosts = {outcome.host: None}
@@ -56,12 +70,12 @@ class _Raised:
         self.causes_written = 1
         self._causes: set[Cause] = set()
 
-    def remember(self, opened: OpenAlert) -> None:
+    def bind(self, opened: OpenAlert) -> None:
         """Take the alert that was opened, with what it has been waiting for already."""
         self.opened = opened
         self._causes = set(causes_of(opened))
 
-    def wait_for(self, cause: Cause) -> bool:
+    def add_cause(self, cause: Cause) -> bool:
         """Add to what the alert waits for, and return whether that was new."""
         # That of a playbook closes by a run without any failure, whatever the reasons were.
         if (
@@ -75,10 +89,11 @@ class _Raised:
         return True
 
 
-class RunAlerts:
+class AlertTracker:
     """What one run has to do with alerts. Imported only when there is something to do.
 
     :param warn: told, once each, what a person should know.
+    :param lines_in_file: returns the lines at which a task stands in a file now, or None when that cannot be found out.
     :param now: where the time comes from, in seconds since the epoch.
     """
 
@@ -86,21 +101,22 @@ class RunAlerts:
         self,
         run: RunContext,
         settings: Settings,
-        delivery: Delivery,
+        ledger: Ledger,
         *,
         warn: t.Callable[[str], None],
+        lines_in_file: t.Callable[[str, TaskIdentity], frozenset[int] | None],
         now: t.Callable[[], float] = time.time,
     ) -> None:
         self._run = run
         self._settings = settings
-        self._delivery = delivery
-        self._alerts = Alerts(run, settings, warn)
+        self._ledger = ledger
+        self._builder = AlertBuilder(run, settings, warn)
+        self._lines_in_file = lines_in_file
         self._now = now
         # What was open when the run began.
         self._open: dict[str, dict[str, OpenAlert]] = {}
-        self._raised: dict[str, _Raised] = {}
-        self._hosts_at: dict[tuple[str, TaskIdentity], set[str]] = {}
-        self._hosts_in_storms: dict[tuple[str, str], set[str]] = {}
+        self._raised: dict[str, RaisedAlert] = {}
+        self._storms = Storms(settings.storm_threshold)
         self._aborted = 0
         self.recovered = 0
         self.would_send: list[AlertEvent] = []
@@ -111,19 +127,21 @@ class RunAlerts:
         """The number of alerts that this run has raised."""
         return len(self._raised) + self._aborted
 
-    def hide(self, secrets: t.Iterable[str]) -> None:
+    def add_secrets(self, secrets: t.Iterable[str]) -> None:
         """Mask these values, too, in all that is sent from now on."""
-        self._alerts.hide(secrets)
+        self._builder.add_secrets(secrets)
 
-    def remember_open(self, integration: str) -> tuple[set[str], set[TaskIdentity]]:
+    def load_open(self, integration: str) -> tuple[set[str], set[TaskIdentity]]:
         """Look up what is open for this playbook, and return the hosts and tasks that it waits for."""
         alerts = self._open_alerts(integration)
         self._open[integration] = {alert.alert_key: alert for alert in alerts}
         for alert in alerts:
             if alert.details.get("scope") == "storm":
-                self._hosts_in_storms[integration, alert.alert_key] = {
-                    cause.host for cause in causes_of(alert)
-                }
+                self._storms.known(
+                    integration,
+                    alert.alert_key,
+                    {cause.host for cause in causes_of(alert)},
+                )
         causes = [cause for alert in alerts for cause in causes_of(alert)]
         return (
             {cause.host for cause in causes},
@@ -135,64 +153,47 @@ class RunAlerts:
     def failed(
         self,
         outcome: TaskOutcome,
-        variables: Variables,
+        overrides: AlertOverrides,
         *,
         integration: str,
         handled: str,
-        instead_of: tuple[TaskIdentity, int] | None,
+        rescued_task: tuple[TaskIdentity, int] | None,
     ) -> None:
         """Raise the alert for an outcome, or remember one more reason for one that is raised already.
 
-        :param variables: those of the host and the task.
+        :param overrides: what the variables of the host and the task say.
         :param handled: ``ignored`` or ``rescued``, for what did not end the play for the host.
-        :param instead_of: see ``Cause``.
+        :param rescued_task: see ``Cause``.
         """
-        if not variables.enabled:
-            return
-        self._alerts.hide(secret_values(variables.all, os.environ))
-        outcome = self._alerts.without_secrets(outcome)
-        facts = HostFacts.of(variables, self._settings.label_vars)
-        status = self._alerts.status_of(outcome, facts, handled=bool(handled))
-        subject = self._alerts.subject(outcome, status)
-        key = self._alerts.key(subject)
+        outcome = self._builder.redacted(outcome)
+        status = self._builder.status_of(outcome, overrides, handled=bool(handled))
+        subject = self._builder.subject(outcome, status)
+        key = self._builder.key(subject)
         if self._settings.storm_threshold and subject.scope != "playbook":
-            storm = self._alerts.storm_subject(outcome, status)
-            if self._is_in_storm(
-                outcome, status, key, self._alerts.key(storm), integration
+            storm = self._builder.storm_subject(outcome, status)
+            storm_key = self._builder.key(storm)
+            if key not in self._raised and self._storms.takes(
+                outcome.host,
+                (status, outcome.task.identity),
+                integration=integration,
+                storm_key=storm_key,
+                is_open=key in self._open.get(integration, {}),
             ):
-                subject, key = storm, self._alerts.key(storm)
+                subject, key = storm, storm_key
         if key in self._raised:
-            self._add_reason(self._raised[key], outcome, facts, instead_of)
+            self._add_cause(self._raised[key], outcome, overrides, rescued_task)
         else:
-            self._raised[key] = raised = _Raised(subject, outcome, facts, handled)
-            self._raise(key, raised, integration, instead_of)
-
-    def _is_in_storm(
-        self, outcome: TaskOutcome, status: str, key: str, storm: str, integration: str
-    ) -> bool:
-        """Say whether so many hosts have failed at this task that this one gets no alert of its own.
-
-        :param key: the key of its own alert.
-        :param storm: the key of the alert for all of them.
-        """
-        if key in self._raised:
-            return False
-        hosts = self._hosts_at.setdefault((status, outcome.task.identity), set())
-        hosts.add(outcome.host)
-        # Hosts fail in another order each time. Whoever is in an open alert stays in that one, or every run of a long
-        # storm would open new ones.
-        if key in self._open.get(integration, {}):
-            return False
-        if outcome.host in self._hosts_in_storms.get((integration, storm), ()):
-            return True
-        return len(hosts) > self._settings.storm_threshold
+            self._raised[key] = raised = RaisedAlert(
+                subject, outcome, overrides, handled
+            )
+            self._raise(key, raised, integration, rescued_task)
 
     def _raise(
         self,
         key: str,
-        raised: _Raised,
+        raised: RaisedAlert,
         integration: str,
-        instead_of: tuple[TaskIdentity, int] | None,
+        rescued_task: tuple[TaskIdentity, int] | None,
     ) -> None:
         event, labels = self._event_of(raised)
         before = self._open.get(integration, {}).get(key)
@@ -200,29 +201,29 @@ class RunAlerts:
         causes = list(before.details.get("causes", ())) if before else []
         details = {
             "scope": raised.subject.scope,
-            "labels": _lasting(labels),
+            "labels": _recovery_labels(labels),
             "causes": causes,
         }
         if raised.subject.host and raised.outcome.host in LOCALHOST:
             details["machine"] = self._run.local_name
         raised.integration = integration
-        raised.remember(self._opened(event, details))
-        raised.wait_for(Cause.of(raised.outcome, instead_of))
+        raised.bind(self._opened(event, details))
+        raised.add_cause(Cause.of(raised.outcome, rescued_task))
         self._send(integration, [event], opened=raised.opened)
 
-    def _add_reason(
+    def _add_cause(
         self,
-        raised: _Raised,
+        raised: RaisedAlert,
         outcome: TaskOutcome,
-        facts: HostFacts,
-        instead_of: tuple[TaskIdentity, int] | None,
+        overrides: AlertOverrides,
+        rescued_task: tuple[TaskIdentity, int] | None,
     ) -> None:
         raised.hosts[outcome.host] = None
         first = raised.outcome
         if (outcome.status, outcome.host) < (first.status, first.host):
             # One stands for all: always the same one, in whichever order they fail.
-            raised.outcome, raised.facts = outcome, facts
-        if raised.opened and raised.wait_for(Cause.of(outcome, instead_of)):
+            raised.outcome, raised.overrides = outcome, overrides
+        if raised.opened and raised.add_cause(Cause.of(outcome, rescued_task)):
             causes = len(raised.opened.details["causes"])
             if (
                 raised.subject.scope != "storm"
@@ -231,7 +232,7 @@ class RunAlerts:
                 raised.causes_written = causes
                 self._send(raised.integration, [], updated=[raised.opened])
 
-    def bring_up_to_date(self) -> None:
+    def update_group_alerts(self) -> None:
         """Send alerts that stand for several hosts once more, now that all of them are known."""
         for raised in self._raised.values():
             if raised.subject.scope in ("playbook", "storm") and len(raised.hosts) > 1:
@@ -242,11 +243,11 @@ class RunAlerts:
                     updated=[raised.opened] if raised.opened else [],
                 )
 
-    def _event_of(self, raised: _Raised) -> tuple[AlertEvent, dict[str, str]]:
-        return self._alerts.failure(
+    def _event_of(self, raised: RaisedAlert) -> tuple[AlertEvent, dict[str, str]]:
+        return self._builder.failure(
             raised.subject,
             raised.outcome,
-            raised.facts,
+            raised.overrides,
             now=int(self._now()),
             handled=raised.handled,
             hosts=list(raised.hosts),
@@ -256,16 +257,16 @@ class RunAlerts:
 
     def raise_aborted(self, integration: str) -> None:
         """Raise the alert for the run itself."""
-        event = self._alerts.aborted(now=int(self._now()))
+        event = self._builder.aborted(now=int(self._now()))
         self._aborted += 1
         self._send(integration, [event], opened=self._opened_by_abort(event))
 
-    def when_killed(self, integration: str) -> dict[str, t.Any]:
+    def killed_alert(self, integration: str) -> dict[str, t.Any]:
         """Return what the courier raises when the run is killed; see ``courier.py``."""
-        event = self._alerts.aborted(now=int(self._now()))
+        event = self._builder.aborted(now=int(self._now()))
         opened = self._opened_by_abort(event)
         payload = event.payload()
-        # It happens when it happens.
+        # Set when the alert is raised, not now.
         del payload["event_time"]
         return {
             "integration": integration,
@@ -282,81 +283,83 @@ class RunAlerts:
 
     def _opened_by_abort(self, event: AlertEvent) -> OpenAlert:
         return self._opened(
-            event, {"scope": "run", "labels": _lasting(event.labels), "causes": []}
+            event,
+            {"scope": "run", "labels": _recovery_labels(event.labels), "causes": []},
         )
 
     # -- recovery
 
-    def close(self, facts: RunFacts) -> None:
+    def close(self, summary: RunSummary) -> None:
         """Close what the run has shown to work again."""
         for integration, known in self._open.items():
-            closed, mended = recovered(
-                # As they are now: the run itself has added reasons. Those that another run has opened meanwhile are its.
+            closed, partly_recovered = recovered(
+                # Reload: this run may have added causes. Leave alerts alone that another run opened meanwhile.
                 [a for a in self._open_alerts(integration) if a.alert_key in known],
-                facts,
+                summary,
                 raised=self._raised,
                 limited=self._run.limited,
-                lines_in_file=self._lines_in_file,
+                lines_in_file=lambda cause: self._lines_in_file(cause.path, cause.task),
             )
-            if closed or mended:
+            if closed or partly_recovered:
                 self.recovered += len(closed)
                 now = int(self._now())
                 self._send(
                     integration,
-                    [self._alerts.recovery(alert, now=now) for alert in closed],
-                    updated=mended,
+                    [self._builder.recovery(alert, now=now) for alert in closed],
+                    updated=partly_recovered,
                     closed=[alert.alert_key for alert in closed],
                 )
 
     def close_stateless(
         self,
-        facts: RunFacts,
+        summary: RunSummary,
         *,
         integration: str,
         statuses: t.Collection[str],
-        variables_of: t.Callable[[str], Variables],
+        overrides_of: t.Callable[[str], AlertOverrides | None],
     ) -> None:
         """Close, for each host that passed, whatever may be open, without knowing whether anything is.
 
         :param statuses: the statuses that alerts of this playbook can have.
-        :param variables_of: returns the variables of a host.
+        :param overrides_of: returns what the variables of a host say; None where alerts are turned off.
         """
-        if not facts.complete:
+        if not summary.complete:
             return
         now = int(self._now())
         events = []
         if self._settings.alert_scope == "host":
-            for host in sorted(facts.passed):
-                variables = variables_of(host)
-                host_facts = HostFacts.of(variables, self._settings.label_vars)
-                for status in (
-                    sorted({*statuses, *filter(None, [host_facts.status])})
-                    if variables.enabled
-                    else ()
-                ):
-                    subject = Subject("host", status, self._alerts.host_identity(host))
+            for host in sorted(summary.passed):
+                overrides = overrides_of(host)
+                if overrides is None:
+                    continue
+                for status in sorted({*statuses, *filter(None, [overrides.status])}):
+                    subject = Subject("host", status, self._builder.host_identity(host))
                     events.append(
-                        self._alerts.passed(subject, host, host_facts, now=now)
+                        self._builder.stateless_recovery(
+                            subject, host, overrides, now=now
+                        )
                     )
-        for scope, status in self._whole_run_subjects(facts, statuses):
+        for scope, status in self._whole_run_subjects(summary, statuses):
             events.append(
-                self._alerts.passed(Subject(scope, status), "", HostFacts(), now=now)
+                self._builder.stateless_recovery(
+                    Subject(scope, status), "", AlertOverrides(), now=now
+                )
             )
         self._send(integration, events)
 
     def _whole_run_subjects(
-        self, facts: RunFacts, statuses: t.Collection[str]
+        self, summary: RunSummary, statuses: t.Collection[str]
     ) -> t.Iterator[tuple[str, str]]:
         """Yield scope and status of the alerts that a complete run closes as a whole."""
         if self._settings.report_aborted:
             yield "run", self._settings.failed_status
-        if facts.given_up or self._run.limited:
+        if summary.failed_hosts or self._run.limited:
             return
         threshold = self._settings.storm_threshold
         for status in sorted(statuses):
             if self._settings.alert_scope == "playbook":
                 yield "playbook", status
-            elif threshold and len(facts.passed) > threshold:
+            elif threshold and len(summary.passed) > threshold:
                 yield "storm", status
 
     # -- inside
@@ -366,12 +369,9 @@ class RunAlerts:
         here = self._run.local_name
         return [
             alert
-            for alert in self._delivery.open_alerts(integration, self._run.origin)
+            for alert in self._ledger.open_alerts(integration, self._run.origin)
             if alert.details.get("machine", here) == here
         ]
-
-    def _lines_in_file(self, cause: Cause) -> frozenset[int] | None:
-        return lines_in_file(cause.path, cause.task, project=self._run.project)
 
     def _opened(self, event: AlertEvent, details: dict[str, t.Any]) -> OpenAlert:
         return OpenAlert(
@@ -399,10 +399,10 @@ class RunAlerts:
         if self._settings.recovery == "auto":
             memory = {"opened": opened, "updated": updated, "closed": closed}
         if events or any(memory.values()):
-            self._delivery.add(integration, events, run_id=self._run.run_id, **memory)
+            self._ledger.submit(integration, events, run_id=self._run.run_id, **memory)
 
 
-def _lasting(labels: t.Mapping[str, str]) -> dict[str, str]:
+def _recovery_labels(labels: t.Mapping[str, str]) -> dict[str, str]:
     """Return the labels that a recovery repeats: without those of one run, and those that steer who is paged."""
     return {
         name: text

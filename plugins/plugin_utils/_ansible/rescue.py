@@ -89,6 +89,21 @@ def will_be_rescued(task: Task, filtered: dict[str, bool] | None = None) -> bool
     return False
 
 
+def is_in_rescue(task: Task) -> bool:
+    """Say whether a task is in the rescue section of a block, at whichever level."""
+    # By _uuid, and an include by its own or that of the block that it came to: see ``will_be_rescued``.
+    candidates = {task._uuid}
+    parent: t.Any = task._parent
+    while parent is not None:
+        if isinstance(parent, Block):
+            if any(child._uuid in candidates for child in parent.rescue):
+                return True
+            candidates.clear()
+        candidates.add(parent._uuid)
+        parent = parent._parent
+    return False
+
+
 def _place(thing: t.Any) -> tuple[str, str]:
     """Return what tells a task or block from its likes: those of a role that several roles depend on share a _uuid."""
     return thing._uuid, thing._parent._uuid if thing._parent is not None else ""

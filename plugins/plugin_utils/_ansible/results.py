@@ -8,7 +8,7 @@
 """
 What ansible-core tells a callback, as plain values.
 
-This is the one file that touches task results and the private attributes of tasks and plays. Everything it returns is
+The one reader of task results. Everything it returns is
 made of ``str``, ``int``, ``bool`` and tuples: cleaned, cut, and censored where ``no_log`` asks for it. Texts are chosen
 by an allow-list; a task's arguments, variables, facts, diffs and environment are never read.
 """
@@ -20,12 +20,13 @@ import os
 import re
 import typing as t
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ansible.playbook.handler import Handler
 from ansible.playbook.role_include import IncludeRole
 from ansible.playbook.task_include import TaskInclude
-from ansible.release import __version__ as ansible_version
+
+from .._alerts.model import TaskIdentity, TaskOutcome, TaskReference
 
 if t.TYPE_CHECKING:
     from ansible.executor.task_result import TaskResult
@@ -41,9 +42,6 @@ CUT = "\n[…]\n"
 
 _CACHE_SIZE = 2048
 _DEEPEST_ERROR = 20
-
-# From 2.17 on, a role that cannot be found is reported like any other failing include.
-_ROLES_VANISH_SILENTLY = tuple(map(int, ansible_version.split(".")[:2])) < (2, 17)
 
 # These run on the controller only, so their success says nothing about the host.
 _CONTROLLER_ACTIONS = frozenset(
@@ -74,56 +72,6 @@ _CONTROLLER_ACTIONS = frozenset(
 _OWN_PREFIXES = ("ansible.builtin.", "ansible.legacy.", "flashcat.flashduty.")
 
 
-class TaskIdentity(t.NamedTuple):
-    """What stays the same about a task from run to run, and from checkout to checkout."""
-
-    play: str
-    role: str
-    file: str
-    name: str
-    action: str
-
-
-@dataclass(frozen=True)
-class TaskReference:
-    """A task, for keys (``identity``, ``within``) and for people (the rest)."""
-
-    identity: TaskIdentity
-    line: int
-    source: str
-    """The absolute path of its file on this controller: to read it, never to send it."""
-    path: str
-    """The file as people know it, and the line."""
-    display_name: str
-    role: str
-    action: str
-    no_log: bool
-    within: tuple[TaskIdentity, ...] = ()
-    """The dynamic includes around it, innermost first: when one of them is skipped, the task is not reached."""
-
-
-@dataclass(frozen=True)
-class TaskOutcome:
-    """A task that failed on a host, or a host that did not answer."""
-
-    host: str
-    task: TaskReference
-    status: t.Literal["failed", "unreachable"]
-    ignored: bool
-    censored: bool
-    message: str
-    stdout: str = ""
-    stderr: str = ""
-    rc: int | None = None
-    failed_items: tuple[tuple[str, str], ...] = ()
-    delegated_to: str | None = None
-    handler: bool = False
-    check_mode: bool = False
-
-
-# --- Results ---------------------------------------------------------------------------------------------------------
-
-
 def host_name(result: TaskResult) -> str:
     """Return the inventory name of the host."""
     return str(result._host.name)
@@ -134,18 +82,20 @@ def task_of(result: TaskResult) -> Task:
     return result._task
 
 
-def failed(result: TaskResult, ignore_errors: bool | None = False) -> TaskOutcome:
+def failed_outcome(
+    result: TaskResult, ignore_errors: bool | None = False
+) -> TaskOutcome:
     """Return what ``v2_runner_on_failed`` was told. For a failing include ansible-core passes no ``ignore_errors``."""
     return _outcome(result, "failed", ignored=bool(ignore_errors))
 
 
-def unreachable(result: TaskResult) -> TaskOutcome:
+def unreachable_outcome(result: TaskResult) -> TaskOutcome:
     """Return what ``v2_runner_on_unreachable`` was told."""
     ignored = flag(result._task.ignore_unreachable)
     return _outcome(result, "unreachable", ignored=ignored)
 
 
-def answered_by_host(result: TaskResult) -> bool:
+def proves_reachable(result: TaskResult) -> bool:
     """Return whether an ``ok`` result proves that the host answered over its connection."""
     task = result._task
     if _bare_action(task) in _CONTROLLER_ACTIONS:
@@ -176,8 +126,6 @@ def _outcome(
         ignored=ignored,
         censored=censored,
         delegated_to=_delegated_to(task, censored=censored),
-        handler=is_handler(task),
-        check_mode=flag(task.check_mode),
         **texts,
     )
 
@@ -286,9 +234,6 @@ def _delegated_to(task: Task, *, censored: bool) -> str | None:
     if censored and "{{" in str(_as_written(task).get("delegate_to", "")):
         return None
     return clean(name, limit=LABEL_LIMIT) or None
-
-
-# --- Tasks -----------------------------------------------------------------------------------------------------------
 
 
 _references: OrderedDict[tuple[str, str, str], TaskReference] = OrderedDict()
@@ -432,8 +377,6 @@ def _role_name(task: Task) -> str:
     return os.path.basename(name.rstrip("/")) if "/" in name else name
 
 
-# --- Places ----------------------------------------------------------------------------------------------------------
-
 _IN_COLLECTION = re.compile(r".*/ansible_collections/([^/]+)/([^/]+)/(.+)", re.DOTALL)
 
 
@@ -491,72 +434,6 @@ def _relative(path: str, folder: str) -> str:
             plain = real
     return clean(plain)
 
-
-# --- Plays -----------------------------------------------------------------------------------------------------------
-
-
-def stopped_hosts(play: Play | None) -> frozenset[str]:
-    """
-    Return the hosts that ansible-core has taken out of a play: failed, unreachable, or stopped without a word.
-
-    ansible-core's list is not exact. A rescued failing include stays in it, and so do the others under ``run_once`` (2.16)
-    or ``any_errors_fatal`` (from 2.19) when a rescue takes them on: a host that reports a task afterwards has not stopped.
-    2.16 leaves out the others under ``any_errors_fatal``, ``end_play`` and ``end_batch``.
-    """
-    return frozenset(map(str, _removed(play)))
-
-
-def _removed(play: Play | None) -> list[str]:
-    return list(getattr(play, "_removed_hosts", None) or [])
-
-
-class LostRoles:
-    """
-    Finds the hosts for which ``include_role`` could not find its role.
-
-    ansible-core 2.16 fails such a host without calling a callback: it was told ``ok``, and is taken out of the play before
-    the next task starts. Newer ones report a failure; then there is nothing to find. One object for each play.
-    """
-
-    def __init__(self, play: Play) -> None:
-        self._play = play
-        self._pending: dict[str, tuple[TaskResult, int]] = {}
-
-    def ok(self, result: TaskResult) -> None:
-        """Take note of an ``ok``."""
-        if _ROLES_VANISH_SILENTLY:
-            host = host_name(result)
-            if is_role_include(result._task):
-                self._pending[host] = (result, _removed(self._play).count(host))
-            else:
-                self._pending.pop(host, None)
-
-    def reported(self, host: str) -> None:
-        """Take note of any other result of a host."""
-        self._pending.pop(host, None)
-
-    def missing(self) -> list[tuple[str, Task, TaskOutcome]]:
-        """Return what was lost since the last call. Call it whenever a task or a play starts, and at the end."""
-        if not self._pending:
-            return []
-        removed = _removed(self._play)
-        lost = [
-            (host, result._task, _lost_role(result))
-            for host, (result, before) in self._pending.items()
-            if removed.count(host) > before
-        ]
-        self._pending.clear()
-        return lost
-
-
-def _lost_role(result: TaskResult) -> TaskOutcome:
-    outcome = _outcome(result, "failed", ignored=False)
-    if outcome.censored:
-        return outcome
-    return replace(outcome, message="The role to include could not be loaded.")
-
-
-# --- Texts -----------------------------------------------------------------------------------------------------------
 
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and cursor movements

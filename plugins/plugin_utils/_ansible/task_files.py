@@ -5,53 +5,21 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Which tasks a playbook holds, whether a run reaches them or not."""
+"""Where a task stands in a file now."""
 
 from __future__ import annotations
 
 import os
 import typing as t
 
-from ansible.playbook.block import Block
-
-from . import results
+from .results import clean
 
 if t.TYPE_CHECKING:
-    from ansible.playbook.play import Play
-    from ansible.playbook.task import Task
-
-
-def tasks_of(play: Play) -> t.Iterator[Task]:
-    """Yield the tasks and handlers of a play and its roles, without those of includes that are read while it runs."""
-    for block in [*play.compile(), *play.handlers]:
-        yield from _tasks_in(block)
-
-
-def _tasks_in(block: Block) -> t.Iterator[Task]:
-    for child in [*block.block, *block.rescue, *block.always]:
-        if isinstance(child, Block):
-            yield from _tasks_in(child)
-        elif not child.implicit:
-            yield child
-
-
-def is_in_rescue(task: Task) -> bool:
-    """Say whether a task is in the rescue section of a block, at whichever level."""
-    # By _uuid, and an include by its own or that of the block that it came to: see rescue.py.
-    candidates = {task._uuid}
-    parent: t.Any = task._parent
-    while parent is not None:
-        if isinstance(parent, Block):
-            if any(child._uuid in candidates for child in parent.rescue):
-                return True
-            candidates.clear()
-        candidates.add(parent._uuid)
-        parent = parent._parent
-    return False
+    from .._alerts.model import TaskIdentity
 
 
 def lines_in_file(
-    path: str, task: results.TaskIdentity, *, project: str
+    path: str, task: TaskIdentity, *, project: str
 ) -> frozenset[int] | None:
     """Return the lines at which a task stands in a file of tasks.
 
@@ -75,7 +43,7 @@ def lines_in_file(
     )
 
 
-def _lines_in(node: t.Any, task: results.TaskIdentity) -> t.Iterator[int]:
+def _lines_in(node: t.Any, task: TaskIdentity) -> t.Iterator[int]:
     import yaml
 
     if isinstance(node, yaml.SequenceNode):
@@ -91,7 +59,7 @@ def _lines_in(node: t.Any, task: results.TaskIdentity) -> t.Iterator[int]:
         if not {task.action, "action", "local_action"}.isdisjoint(fields):
             name = fields.get("name")
             written = str(name.value) if isinstance(name, yaml.ScalarNode) else ""
-            if (results.clean(written) or task.action) == task.name:
+            if (clean(written) or task.action) == task.name:
                 yield node.start_mark.line + 1
         for value in fields.values():
             yield from _lines_in(value, task)

@@ -15,8 +15,9 @@ import typing as t
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.template import Templar
 
+from .._alerts.model import AlertOverrides
 from .._alerts.settings import RAISING_STATUSES, read_labels
-from .results import stopped_hosts
+from .play import stopped_hosts
 
 if t.TYPE_CHECKING:
     from ansible.inventory.host import Host
@@ -133,3 +134,25 @@ class Variables:
     def description(self) -> str | None:
         """The description that replaces ours, or None."""
         return self.text(DESCRIPTION)
+
+    def overrides(self, label_vars: t.Iterable[str]) -> AlertOverrides:
+        """Return what the variables say about an alert.
+
+        :param label_vars: the names of variables whose values become labels.
+        """
+        values = {name: self.get(name) for name in label_vars}
+        return AlertOverrides(
+            status=self.status,
+            labels=self.labels,
+            label_vars={
+                name: (
+                    ",".join(map(str, value))
+                    if isinstance(value, (list, tuple))
+                    else str(value)
+                )
+                for name, value in values.items()
+                if value is not None
+            },
+            description=self.description,
+            groups=tuple(map(str, self.all.get("group_names") or ())),
+        )

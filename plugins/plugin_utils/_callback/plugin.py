@@ -32,6 +32,8 @@ if t.TYPE_CHECKING:
     from ansible.playbook import Playbook
     from ansible.utils.display import Display
 
+_Arguments = t.ParamSpec("_Arguments")
+
 
 class AlertCallback:
     """What stands behind the hooks.
@@ -50,7 +52,7 @@ class AlertCallback:
 
     def playbook_started(self, playbook: Playbook) -> None:
         """A playbook begins; with several on the command line, one after the other."""
-        with _Guard(self._warn):
+        with _ExceptionGuard(self._warn):
             if self._settings is None:
                 self._settings, problems = read_settings(self._configured)
                 for problem in problems:
@@ -77,11 +79,19 @@ class AlertCallback:
                 is_busy=lambda: bool(self._delivery and self._delivery.busy),
             )
 
-    def heard(self, happening: str, *facts: t.Any) -> None:
-        """Pass on to the reporter what a hook was told."""
+    def dispatch(
+        self,
+        method: t.Callable[t.Concatenate[RunReporter, _Arguments], None],
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> None:
+        """Call a method of the reporter with what a hook was told.
+
+        :param method: the unbound method, so that it can be followed and checked.
+        """
         if self._reporter is not None:
-            with _Guard(self._warn):
-                getattr(self._reporter, happening)(*facts)
+            with _ExceptionGuard(self._warn):
+                method(self._reporter, *args, **kwargs)
             if self._run_end is not None:
                 self._run_end.catch_up()
 
@@ -89,13 +99,13 @@ class AlertCallback:
         """A playbook has come to its recap."""
         if self._run_end is not None:
             self._run_end.stand_down()
-        self.heard("finish")
+        self.dispatch(RunReporter.finish)
         self._reporter = None
 
     def _aborted(self, how: str) -> None:
         reporter, self._reporter = self._reporter, None
         if reporter is not None:
-            with _Guard(self._warn):
+            with _ExceptionGuard(self._warn):
                 reporter.abort(how)
 
     def _state_path(self) -> str:
@@ -118,7 +128,7 @@ class AlertCallback:
         self._display.display(line, stderr=is_document)
 
 
-class _Guard:
+class _ExceptionGuard:
     """Turns whatever goes wrong in a hook into a warning: some exceptions would end the run, or hang it.
 
     An AssertionError, for one, is passed on by ansible-core and ends the run with code 250.

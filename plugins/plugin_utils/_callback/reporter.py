@@ -26,10 +26,16 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
 )
 
 from .._alerts.recorder import RunRecorder
-from .._alerts.run_context import AD_HOC, RunContext, describe_run, is_partial
+from .._alerts.run_context import (
+    AD_HOC,
+    RunContext,
+    collect_run_context,
+    is_partial,
+)
 from .._ansible import results
 from .._ansible.config import configured_layers
-from .._ansible.rescue import Rescues
+from .._ansible.play import MissingRoleDetector, stopped_hosts, tasks_of
+from .._ansible.rescue import Rescues, is_in_rescue
 from .._ansible.variables import STATUS, PlayHosts, Variables
 
 if t.TYPE_CHECKING:
@@ -39,8 +45,9 @@ if t.TYPE_CHECKING:
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
 
+    from .._alerts.model import AlertOverrides, TaskIdentity, TaskOutcome
     from .._alerts.settings import Settings
-    from .._alerts.tracker import RunAlerts
+    from .._alerts.tracker import AlertTracker
     from .._delivery import Delivery
 
 # What stands for the integration in a dry run without a key.
@@ -80,10 +87,10 @@ class RunReporter:
         )
         self._rescues = Rescues()
         self._run: RunContext | None = None
-        self._run_alerts: RunAlerts | None = None
+        self._tracker: AlertTracker | None = None
         self._play: Play | None = None
         self._play_hosts = PlayHosts([], [])
-        self._lost_roles: results.LostRoles | None = None
+        self._missing_roles: MissingRoleDetector | None = None
         # The integration of the current play; None where it has no key. And the keys of all.
         self._integration: str | None = None
         self._keys: dict[str, str] = {}
@@ -97,12 +104,12 @@ class RunReporter:
 
     def play_started(self, play: Play) -> None:
         """A play begins, or a further batch of it."""
-        self._take_lost_roles()
+        self._take_missing_roles()
         if self._run is None:
-            self._run = self._describe_run(play)
+            self._run = self._collect_run_context(play)
             self._deliver_changes()
         self._play = play
-        self._lost_roles = results.LostRoles(play)
+        self._missing_roles = MissingRoleDetector(play)
         self._rescues = Rescues()
         variables = Variables(play, warn=self._warn)
         if self._settings.recovery == "stateless" and variables.status:
@@ -119,8 +126,8 @@ class RunReporter:
         # The play's variables of a host have those of the group "all" in them, which is where vaults are kept.
         host = self._host(str(all_hosts[0])) if all_hosts else None
         self._connect(Variables(play, host=host, warn=self._warn))
-        if self._recorder.watches:
-            self._look_for_watched_tasks(play)
+        if self._recorder.tracks:
+            self._look_for_tracked_tasks(play)
 
     def no_hosts_remaining(self) -> None:
         """ansible-core ends the play, because too many hosts have failed."""
@@ -128,8 +135,8 @@ class RunReporter:
 
     def task_started(self, task: Task) -> None:
         """A task or a handler begins, on whichever hosts."""
-        self._take_lost_roles()
-        self._recorder.stopped(results.stopped_hosts(self._play))
+        self._take_missing_roles()
+        self._recorder.stopped(stopped_hosts(self._play))
         self._rescues.task_started(task)
         self._ending_task = ""
         if results.is_meta(task, "end_play", "end_batch"):
@@ -144,45 +151,43 @@ class RunReporter:
         """A handler will run for a host."""
         self._rescues.handler_notified(host)
 
-    def _look_for_watched_tasks(self, play: Play) -> None:
+    def _look_for_tracked_tasks(self, play: Play) -> None:
         """Find out where the tasks stand now that open alerts wait for: this run may not come to them."""
         if play._uuid in self._plays_looked_into:
             # A further batch of it.
             return
         self._plays_looked_into.add(play._uuid)
-        from .._ansible.task_files import tasks_of
-
         for task in tasks_of(play):
             reference = results.reference(task)
-            if self._recorder.watches_task(reference.identity):
-                self._recorder.written(reference.identity, reference.line)
+            if self._recorder.tracks_task(reference.identity):
+                self._recorder.defined(reference.identity, reference.line)
 
     # -- results
 
     def ok(self, result: TaskResult) -> None:
         """A task has succeeded on a host."""
         host, task = self._reported(result)
-        if self._lost_roles is not None:
-            self._lost_roles.ok(result)
-        if self._recorder.watches:
+        if self._missing_roles is not None:
+            self._missing_roles.ok(result)
+        if self._recorder.tracks:
             reference = results.reference(task)
-            if self._recorder.watches_task(reference.identity):
+            if self._recorder.tracks_task(reference.identity):
                 self._recorder.succeeded(host, reference.identity, reference.line)
-            if self._recorder.watches_host(host) and results.answered_by_host(result):
-                self._recorder.answered(host)
+            if self._recorder.tracks_host(host) and results.proves_reachable(result):
+                self._recorder.reachable(host)
 
     def skipped(self, result: TaskResult) -> None:
         """A task was skipped on a host."""
         host, task = self._reported(result)
-        self._forget_lost_role(host)
+        self._forget_missing_role(host)
         if task._uuid == self._ending_task:
             self._recorder.play_not_cut_short()
 
     def failed(self, result: TaskResult, ignore_errors: bool | None) -> None:
         """A task has failed on a host."""
         host, task = self._reported(result)
-        self._forget_lost_role(host)
-        outcome = results.failed(result, ignore_errors)
+        self._forget_missing_role(host)
+        outcome = results.failed_outcome(result, ignore_errors)
         handled = ""
         if outcome.ignored:
             handled = "ignored"
@@ -193,8 +198,8 @@ class RunReporter:
     def unreachable(self, result: TaskResult) -> None:
         """A host did not answer."""
         host, task = self._reported(result)
-        self._forget_lost_role(host)
-        outcome = results.unreachable(result)
+        self._forget_missing_role(host)
+        outcome = results.unreachable_outcome(result)
         self._take(outcome, task, result._host, "ignored" if outcome.ignored else "")
 
     def _reported(self, result: TaskResult) -> tuple[str, Task]:
@@ -203,19 +208,19 @@ class RunReporter:
         self._rescues.task_reported(host, task)
         return host, task
 
-    def _forget_lost_role(self, host: str) -> None:
-        if self._lost_roles is not None:
-            self._lost_roles.reported(host)
+    def _forget_missing_role(self, host: str) -> None:
+        if self._missing_roles is not None:
+            self._missing_roles.reported(host)
 
-    def _take_lost_roles(self) -> None:
+    def _take_missing_roles(self) -> None:
         """Take in the failures that ansible-core 2.16 keeps to itself."""
-        if self._lost_roles is not None:
-            for name, task, outcome in self._lost_roles.missing():
+        if self._missing_roles is not None:
+            for name, task, outcome in self._missing_roles.missing():
                 handled = "rescued" if self._rescues.will_rescue(name, task) else ""
                 self._take(outcome, task, self._host(name), handled)
 
     def _take(
-        self, outcome: results.TaskOutcome, task: Task, host: Host | None, handled: str
+        self, outcome: TaskOutcome, task: Task, host: Host | None, handled: str
     ) -> None:
         self._recorder.failed(outcome, handled=handled)
         wanted = {
@@ -229,20 +234,24 @@ class RunReporter:
             and self._play is not None
             and self._integration is not None
         ):
-            from .._ansible.task_files import is_in_rescue
+            from .._ansible.secrets import secret_values
 
-            self._alerts.failed(
+            variables = Variables(
+                self._play,
+                host=host,
+                task=task,
+                hosts=self._play_hosts,
+                warn=self._warn,
+            )
+            if not variables.enabled:
+                return
+            self._alert_tracker.add_secrets(secret_values(variables.all, os.environ))
+            self._alert_tracker.failed(
                 outcome,
-                Variables(
-                    self._play,
-                    host=host,
-                    task=task,
-                    hosts=self._play_hosts,
-                    warn=self._warn,
-                ),
+                variables.overrides(self._settings.label_vars),
                 integration=self._integration,
                 handled=handled,
-                instead_of=(
+                rescued_task=(
                     self._recorder.latest_rescued(outcome.host)
                     if is_in_rescue(task)
                     else None
@@ -253,20 +262,20 @@ class RunReporter:
 
     def finish(self) -> None:
         """The run has come to its recap: close what works again, deliver, and say how things stand."""
-        self._take_lost_roles()
-        facts = self._recorder.finish(results.stopped_hosts(self._play))
-        if self._run_alerts is not None:
-            self._alerts.bring_up_to_date()
+        self._take_missing_roles()
+        summary = self._recorder.finish(stopped_hosts(self._play))
+        if self._tracker is not None:
+            self._alert_tracker.update_group_alerts()
         if self._run is not None and not self._run.check:
-            if self._settings.recovery == "auto" and self._run_alerts is not None:
-                self._alerts.close(facts)
+            if self._settings.recovery == "auto" and self._tracker is not None:
+                self._alert_tracker.close(summary)
             elif self._settings.recovery == "stateless":
                 for integration in self._keys:
-                    self._alerts.close_stateless(
-                        facts,
+                    self._alert_tracker.close_stateless(
+                        summary,
                         integration=integration,
                         statuses=self._statuses,
-                        variables_of=self._variables_of,
+                        overrides_of=self._overrides_of,
                     )
         self._deliver(self._settings.flush_timeout)
 
@@ -275,13 +284,13 @@ class RunReporter:
 
         :param how: ``exit`` (an exception), ``terminated`` (SIGTERM) or ``interrupted`` (a person pressed Ctrl-C).
         """
-        self._take_lost_roles()
-        if self._run_alerts is not None:
-            self._alerts.bring_up_to_date()
+        self._take_missing_roles()
+        if self._tracker is not None:
+            self._alert_tracker.update_group_alerts()
         # Where the current play has no key, an earlier one may have had.
         integration = self._integration or next(reversed(self._keys), None)
         if how != "interrupted" and self._reports_abort() and integration is not None:
-            self._alerts.raise_aborted(integration)
+            self._alert_tracker.raise_aborted(integration)
         if how == "interrupted" and not self._settings.dry_run:
             self._delivery.leave(_AFTER_INTERRUPTION)
         elif how == "terminated":
@@ -293,17 +302,17 @@ class RunReporter:
 
     def _deliver(self, timeout: float) -> None:
         if self._settings.dry_run:
-            if self._run_alerts is not None and self._run_alerts.would_send:
+            if self._tracker is not None and self._tracker.would_send:
                 from .summary import preview
 
-                for line in preview(self._run_alerts.would_send, in_full=self._in_full):
+                for line in preview(self._tracker.would_send, in_full=self._in_full):
                     self._say(line)
             return
         self._deliver_changes()
         ending = self._delivery.finish(timeout)
         raised, recovered = 0, 0
-        if self._run_alerts is not None:
-            raised, recovered = self._run_alerts.raised, self._run_alerts.recovered
+        if self._tracker is not None:
+            raised, recovered = self._tracker.raised, self._tracker.recovered
         if raised or recovered or ending.says_something:
             from .summary import closing_line
 
@@ -319,18 +328,22 @@ class RunReporter:
     # -- the run and its surroundings
 
     @property
-    def _alerts(self) -> RunAlerts:
+    def _alert_tracker(self) -> AlertTracker:
         """The alerts of this run, once there is anything to do with them."""
-        if self._run_alerts is None:
-            from .._alerts.tracker import RunAlerts
+        if self._tracker is None:
+            from .._alerts.tracker import AlertTracker
 
             if self._run is None:
                 raise RuntimeError("no play has started yet")
-            self._run_alerts = RunAlerts(
-                self._run, self._settings, self._delivery, warn=self._warn
+            self._tracker = AlertTracker(
+                self._run,
+                self._settings,
+                self._delivery,
+                warn=self._warn,
+                lines_in_file=self._lines_in_file,
             )
-            self._run_alerts.hide(self._keys.values())
-        return self._run_alerts
+            self._tracker.add_secrets(self._keys.values())
+        return self._tracker
 
     @property
     def _raises(self) -> bool:
@@ -339,11 +352,11 @@ class RunReporter:
             not self._run.check or self._settings.report_check_mode
         )
 
-    def _describe_run(self, play: Play) -> RunContext:
+    def _collect_run_context(self, play: Play) -> RunContext:
         action = ""
         if self._path == AD_HOC:
             action = str(context.CLIARGS.get("module_name") or "command")
-        return describe_run(
+        return collect_run_context(
             playbook_path=self._path,
             ad_hoc_action=action,
             cli=context.CLIARGS,
@@ -370,15 +383,17 @@ class RunReporter:
         if self._integration in self._keys:
             return
         self._keys[self._integration] = key
-        if self._run_alerts is not None:
-            self._run_alerts.hide([key])
+        if self._tracker is not None:
+            self._tracker.add_secrets([key])
         if key and not self._settings.dry_run:
             # First, since what waits for a connection starts the courier, too.
             if self._settings.watch and self._reports_abort():
-                self._delivery.watch(self._alerts.when_killed(self._integration))
+                self._delivery.watch(
+                    self._alert_tracker.killed_alert(self._integration)
+                )
             self._delivery.use(connection)
         if self._settings.recovery == "auto" and self._delivery.has_state():
-            self._recorder.watch(*self._alerts.remember_open(self._integration))
+            self._recorder.track(*self._alert_tracker.load_open(self._integration))
 
     def _deliver_changes(self) -> None:
         """Have change events delivered, too, that tasks of this run or of earlier ones have left in the outbox."""
@@ -398,12 +413,21 @@ class RunReporter:
             else None
         )
 
-    def _variables_of(self, name: str) -> Variables:
+    def _overrides_of(self, name: str) -> AlertOverrides | None:
+        """Return what the variables of a host say; None where alerts are turned off for it."""
         if self._play is None:
             raise RuntimeError("no play has started yet")
-        return Variables(
+        variables = Variables(
             self._play, host=self._host(name), hosts=self._play_hosts, warn=self._warn
         )
+        if not variables.enabled:
+            return None
+        return variables.overrides(self._settings.label_vars)
+
+    def _lines_in_file(self, path: str, task: TaskIdentity) -> frozenset[int] | None:
+        from .._ansible.task_files import lines_in_file
+
+        return lines_in_file(path, task, project=self._run.project if self._run else "")
 
 
 def _play_layer(variables: Variables) -> Layer:

@@ -23,12 +23,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
 )
 
 from .._alerts.builder import describe
+from .._alerts.model import TaskIdentity, TaskOutcome, TaskReference
 from .._ansible.results import (
     CENSORED,
     TEXT_LIMIT,
-    TaskIdentity,
-    TaskOutcome,
-    TaskReference,
     clean,
     flag,
     texts_of,

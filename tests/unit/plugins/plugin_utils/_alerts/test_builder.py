@@ -17,12 +17,15 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.builder import (
-    Alerts,
-    Cause,
-    HostFacts,
-    Subject,
+    AlertBuilder,
     cut_middle,
     describe,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.model import (
+    AlertOverrides,
+    TaskIdentity,
+    TaskOutcome,
+    TaskReference,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.run_context import (
     RunContext,
@@ -30,10 +33,9 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.run_con
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.settings import (
     Settings,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.results import (
-    TaskIdentity,
-    TaskOutcome,
-    TaskReference,
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.subject import (
+    Cause,
+    Subject,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,9 +61,9 @@ OUTCOME = TaskOutcome("web1", REFERENCE, "failed", False, False, "No package.")
 
 def alerts(
     warnings: list[str] | None = None, run: RunContext = RUN, **settings: t.Any
-) -> Alerts:
+) -> AlertBuilder:
     warn = (warnings if warnings is not None else []).append
-    return Alerts(run, Settings(**settings), warn)
+    return AlertBuilder(run, Settings(**settings), warn)
 
 
 def outcome(**changes: t.Any) -> TaskOutcome:
@@ -70,7 +72,7 @@ def outcome(**changes: t.Any) -> TaskOutcome:
 
 def event_of(
     the_outcome: TaskOutcome = OUTCOME,
-    facts: HostFacts | None = None,
+    overrides: AlertOverrides | None = None,
     *,
     hosts: t.Sequence[str] = (),
     warnings: list[str] | None = None,
@@ -78,10 +80,10 @@ def event_of(
     **settings: t.Any,
 ) -> AlertEvent:
     made = alerts(warnings, **settings)
-    facts = facts or HostFacts()
-    status = made.status_of(the_outcome, facts, handled=False)
+    overrides = overrides or AlertOverrides()
+    status = made.status_of(the_outcome, overrides, handled=False)
     subject = (made.storm_subject if storm else made.subject)(the_outcome, status)
-    event, _labels = made.failure(subject, the_outcome, facts, now=1, hosts=hosts)
+    event, _labels = made.failure(subject, the_outcome, overrides, now=1, hosts=hosts)
     return event
 
 
@@ -159,7 +161,7 @@ def test_localhost_is_no_host_of_the_same_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "facts", "status", "handled", "expected"),
+    ("settings", "overrides", "status", "handled", "expected"),
     [
         ({}, {}, "failed", False, "Critical"),
         ({}, {}, "unreachable", False, "Critical"),
@@ -172,13 +174,13 @@ def test_localhost_is_no_host_of_the_same_name() -> None:
 )
 def test_the_status(
     settings: dict[str, t.Any],
-    facts: dict[str, t.Any],
+    overrides: dict[str, t.Any],
     status: t.Any,
     handled: bool,
     expected: str,
 ) -> None:
     made = alerts(**settings).status_of(
-        outcome(status=status), HostFacts(**facts), handled=handled
+        outcome(status=status), AlertOverrides(**overrides), handled=handled
     )
 
     assert made == expected
@@ -293,9 +295,11 @@ def test_hosts_are_named_in_one_order_whichever_failed_first() -> None:
 
 
 def test_a_chosen_description_may_hold_ours() -> None:
-    facts = HostFacts(description="Call Ann.\n{description}")
+    overrides = AlertOverrides(description="Call Ann.\n{description}")
 
-    assert str(event_of(facts=facts).description).startswith("Call Ann.\nNo package.")
+    assert str(event_of(overrides=overrides).description).startswith(
+        "Call Ann.\nNo package."
+    )
 
 
 @given(st.text(), st.integers(4, 50))
@@ -318,9 +322,9 @@ def test_cutting_keeps_both_ends(text: str, limit: int) -> None:
 
 
 def test_labels_of_an_ordinary_failure() -> None:
-    facts = HostFacts(groups=("prod", "web"))
+    overrides = AlertOverrides(groups=("prod", "web"))
 
-    assert event_of(facts=facts).labels == {
+    assert event_of(overrides=overrides).labels == {
         "source": "ansible",
         "resource": "web1",
         "host": "web1",
@@ -345,13 +349,13 @@ def test_an_alert_for_many_hosts_is_about_the_playbook() -> None:
 
 
 def test_the_nearest_label_wins() -> None:
-    facts = HostFacts(
+    overrides = AlertOverrides(
         labels={"a": "variable", "resource": "chosen"},
         label_vars={"a": "host", "b": "host"},
     )
 
     labels = event_of(
-        facts=facts, labels={"a": "config", "b": "config", "c": "config"}
+        overrides=overrides, labels={"a": "config", "b": "config", "c": "config"}
     ).labels
 
     assert {name: labels[name] for name in "abc"} == {
@@ -394,8 +398,8 @@ def test_labels_that_cannot_be_sent_do_not_cost_the_alert() -> None:
 def test_what_is_hidden_is_hidden_everywhere() -> None:
     secret = "Tr0ub4dor&3"
     made = alerts()
-    made.hide([secret])
-    facts = HostFacts(
+    made.add_secrets([secret])
+    overrides = AlertOverrides(
         labels={"l": secret},
         label_vars={"v": f"x{secret}x"},
         description=f"{secret} {{description}}",
@@ -410,7 +414,7 @@ def test_what_is_hidden_is_hidden_everywhere() -> None:
     )
 
     event, _labels = made.failure(
-        Subject("host", "Critical", "web1"), made.without_secrets(bad), facts, now=1
+        Subject("host", "Critical", "web1"), made.redacted(bad), overrides, now=1
     )
 
     assert secret not in str(event.payload())
@@ -423,11 +427,11 @@ def test_wherever_a_text_is_cut_no_half_of_a_secret_is_left(
 ) -> None:
     secret = "0123456789abcdefghij"
     made = alerts()
-    made.hide([secret])
+    made.add_secrets([secret])
     text = "x" * before + secret + "y" * after
     bad = outcome(message=text, stdout=text, stderr=text, failed_items=((text, text),))
 
-    sent = describe(made.without_secrets(bad))
+    sent = describe(made.redacted(bad))
 
     assert not any(secret[n : n + 4] in sent for n in range(17))
 

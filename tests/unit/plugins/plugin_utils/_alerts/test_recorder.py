@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.recorder import (
-    RunRecorder,
-)
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.results import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.model import (
     TaskIdentity,
     TaskOutcome,
     TaskReference,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.recorder import (
+    RunRecorder,
 )
 
 TASK = TaskIdentity("Play", "", "site.yml", "Task", "command")
@@ -52,36 +52,36 @@ class Run(RunRecorder):
 
 
 def test_hosts_that_reported_and_were_not_stopped_have_passed() -> None:
-    facts = Run().play("a", "b", "c").ok("a", "b").fail("b").finish(NOBODY)
+    summary = Run().play("a", "b", "c").ok("a", "b").fail("b").finish(NOBODY)
 
-    assert facts.complete
-    assert facts.passed == {"a"}
-    assert facts.given_up == {"b"}
+    assert summary.complete
+    assert summary.passed == {"a"}
+    assert summary.failed_hosts == {"b"}
 
 
 def test_a_handled_failure_is_none() -> None:
     run = Run().play("a", "b").fail("a", "ignored").fail("b", "rescued")
 
-    facts = run.finish(NOBODY)
+    summary = run.finish(NOBODY)
 
-    assert facts.passed == {"a", "b"}
-    assert facts.given_up == NOBODY
+    assert summary.passed == {"a", "b"}
+    assert summary.failed_hosts == NOBODY
     assert run.latest_rescued("b") == (TASK, 7)
     assert run.latest_rescued("a") is None
 
 
 def test_in_a_part_of_a_playbook_nobody_passes() -> None:
-    facts = Run(partial=True).play("a").ok("a").finish(NOBODY)
+    summary = Run(partial=True).play("a").ok("a").finish(NOBODY)
 
-    assert not facts.complete
-    assert facts.passed == NOBODY
+    assert not summary.complete
+    assert summary.passed == NOBODY
 
 
 def test_when_a_play_did_not_begin_nobody_passes() -> None:
-    facts = Run(plays=2).play("a").ok("a").finish(NOBODY)
+    summary = Run(plays=2).play("a").ok("a").finish(NOBODY)
 
-    assert facts.complete
-    assert facts.passed == NOBODY
+    assert summary.complete
+    assert summary.passed == NOBODY
 
 
 def test_hosts_of_batches_that_did_not_begin_have_not_passed() -> None:
@@ -140,25 +140,25 @@ def test_an_end_of_play_that_was_skipped_cuts_nothing_short() -> None:
     assert run.finish(NOBODY).passed == {"a"}
 
 
-def test_only_what_is_watched_is_noted() -> None:
+def test_only_what_is_tracked_is_noted() -> None:
     run = Run().play("a")
-    assert not run.watches
+    assert not run.tracks
     run.fail("a", "ignored")
-    assert run.finish(NOBODY).handled == frozenset()
+    assert run.finish(NOBODY).tolerated == frozenset()
 
     run = Run()
-    run.watch(["a"], [TASK])
-    assert run.watches
-    assert run.watches_host("a") and not run.watches_host("b")
-    assert run.watches_task(TASK)
+    run.track(["a"], [TASK])
+    assert run.tracks
+    assert run.tracks_host("a") and not run.tracks_host("b")
+    assert run.tracks_task(TASK)
     run.play("a").fail("a", "ignored")
     run.succeeded("a", TASK, 8)
-    run.answered("a")
-    run.written(TASK, 9)
+    run.reachable("a")
+    run.defined(TASK, 9)
 
-    facts = run.finish(NOBODY)
+    summary = run.finish(NOBODY)
 
-    assert facts.handled == {("a", TASK, 7)}
-    assert facts.worked == {("a", TASK, 8)}
-    assert facts.answered == {"a"}
-    assert facts.written == {(TASK, 9)}
+    assert summary.tolerated == {("a", TASK, 7)}
+    assert summary.succeeded == {("a", TASK, 8)}
+    assert summary.reachable == {"a"}
+    assert summary.defined == {(TASK, 9)}

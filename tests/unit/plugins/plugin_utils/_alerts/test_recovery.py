@@ -13,19 +13,19 @@ import pytest
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     OpenAlert,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.builder import (
-    Cause,
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.model import (
+    TaskIdentity,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.recorder import (
-    RunFacts,
     RunRecorder,
+    RunSummary,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.recovery import (
-    causes_of,
     recovered,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.results import (
-    TaskIdentity,
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.subject import (
+    Cause,
+    causes_of,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,25 +37,25 @@ OTHER = TaskIdentity("Play", "", "site.yml", "Other", "command")
 INCLUDE = TaskIdentity("Play", "", "site.yml", "Include", "include_tasks")
 
 # What happens in most runs: it was complete, the host passed, and the task is still in the playbook but did nothing.
-NOTHING = RunFacts(
+NOTHING = RunSummary(
     complete=True,
-    given_up=frozenset(),
+    failed_hosts=frozenset(),
     passed=frozenset(["h"]),
-    answered=frozenset(),
-    worked=frozenset(),
-    handled=frozenset(),
-    written=frozenset([(TASK, 7), (INCLUDE, 3)]),
-    watched=frozenset([TASK]),
+    reachable=frozenset(),
+    succeeded=frozenset(),
+    tolerated=frozenset(),
+    defined=frozenset([(TASK, 7), (INCLUDE, 3)]),
+    tracked=frozenset([TASK]),
 )
 
 
-def facts(**changes: t.Any) -> RunFacts:
-    """Return facts that differ from NOTHING."""
+def summary(**changes: t.Any) -> RunSummary:
+    """Return summary that differ from NOTHING."""
     frozen = {
         name: value if isinstance(value, bool) else frozenset(value)
         for name, value in changes.items()
     }
-    return RunFacts(**{**vars(NOTHING), **frozen})
+    return RunSummary(**{**vars(NOTHING), **frozen})
 
 
 def cause(host: str = "h", **changes: t.Any) -> Cause:
@@ -78,15 +78,15 @@ def alert(*causes: Cause, scope: str = "host", key: str = "key") -> OpenAlert:
 
 def closes(
     the_alert: OpenAlert,
-    the_facts: RunFacts,
+    the_summary: RunSummary,
     *,
     raised: t.Container[str] = (),
     limited: bool = False,
     lines: frozenset[int] | None = None,
 ) -> bool:
-    closed, _mended = recovered(
+    closed, _partly = recovered(
         [the_alert],
-        the_facts,
+        the_summary,
         raised=raised,
         limited=limited,
         lines_in_file=lambda _cause: lines,
@@ -98,93 +98,108 @@ HERE = ("h", TASK, 7)
 ELSEWHERE = ("h", TASK, 9)
 PART = {"complete": False, "passed": ()}
 RULES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], bool, bool]] = {
-    # what is the case: (changes of the cause, facts, closes in scope host, closes in scope task)
+    # what is the case: (changes of the cause, summary, closes in scope host, closes in scope task)
     "nothing": ({}, {}, False, False),
-    "it worked": ({}, {"worked": [HERE]}, True, True),
-    "it worked in a part of the playbook": ({}, {"worked": [HERE], **PART}, True, True),
-    "it worked on another host": ({}, {"worked": [("other", TASK, 7)]}, False, False),
+    "it worked": ({}, {"succeeded": [HERE]}, True, True),
+    "it worked in a part of the playbook": (
+        {},
+        {"succeeded": [HERE], **PART},
+        True,
+        True,
+    ),
+    "it worked on another host": (
+        {},
+        {"succeeded": [("other", TASK, 7)]},
+        False,
+        False,
+    ),
     "it worked, and something else failed": (
         {},
-        {"worked": [HERE], "given_up": ["h"], "passed": ()},
+        {"succeeded": [HERE], "failed_hosts": ["h"], "passed": ()},
         False,
         True,
     ),
     "it worked, and another host failed": (
         {},
-        {"worked": [HERE], "given_up": ["other"]},
+        {"succeeded": [HERE], "failed_hosts": ["other"]},
         True,
         True,
     ),
-    "it failed, and was rescued": ({}, {"handled": [HERE]}, True, False),
+    "it failed, and was rescued": ({}, {"tolerated": [HERE]}, True, False),
     "it failed, and was rescued, in a part": (
         {},
-        {"handled": [HERE], **PART},
+        {"tolerated": [HERE], **PART},
         False,
         False,
     ),
     "it was rescued, and its twin was not reached": (
         {},
-        {"handled": [HERE], "written": [(TASK, 7), (TASK, 9)]},
+        {"tolerated": [HERE], "defined": [(TASK, 7), (TASK, 9)]},
         True,
         False,
     ),
     "a twin worked": (
         {},
-        {"worked": [ELSEWHERE], "written": [(TASK, 7), (TASK, 9)]},
+        {"succeeded": [ELSEWHERE], "defined": [(TASK, 7), (TASK, 9)]},
         False,
         False,
     ),
     "it moved, and worked there": (
         {},
-        {"worked": [ELSEWHERE], "written": [(TASK, 9)]},
+        {"succeeded": [ELSEWHERE], "defined": [(TASK, 9)]},
         True,
         True,
     ),
     "it moved, and worked there, in a part": (
         {},
-        {"worked": [ELSEWHERE], "written": [(TASK, 9)], **PART},
+        {"succeeded": [ELSEWHERE], "defined": [(TASK, 9)], **PART},
         True,
         True,
     ),
-    "it moved, and was not reached": ({}, {"written": [(TASK, 9)]}, False, False),
+    "it moved, and was not reached": ({}, {"defined": [(TASK, 9)]}, False, False),
     "it or its twin moved, and one of them worked": (
         {},
-        {"worked": [ELSEWHERE], "written": [(TASK, 9), (TASK, 11)]},
+        {"succeeded": [ELSEWHERE], "defined": [(TASK, 9), (TASK, 11)]},
         False,
         False,
     ),
-    "it is gone": ({}, {"written": []}, True, False),
-    "it is gone, in a part": ({}, {"written": [], **PART}, False, False),
+    "it is gone": ({}, {"defined": []}, True, False),
+    "it is gone, in a part": ({}, {"defined": [], **PART}, False, False),
     "it is gone, and the host was not there": (
         {},
-        {"written": [], "passed": ()},
+        {"defined": [], "passed": ()},
         False,
         False,
     ),
-    "an answer, to a failed task": ({}, {"answered": ["h"]}, False, False),
-    "an answer": ({"status": "unreachable"}, {"answered": ["h"]}, True, False),
+    "an answer, to a failed task": ({}, {"reachable": ["h"]}, False, False),
+    "an answer": ({"status": "unreachable"}, {"reachable": ["h"]}, True, False),
     "an answer in a part": (
         {"status": "unreachable"},
-        {"answered": ["h"], **PART},
+        {"reachable": ["h"], **PART},
         True,
         False,
     ),
     "an answer, and then a failure": (
         {"status": "unreachable"},
-        {"answered": ["h"], "given_up": ["h"], "passed": ()},
+        {"reachable": ["h"], "failed_hosts": ["h"], "passed": ()},
         False,
         False,
     ),
     "no answer, since nothing asked": ({"status": "unreachable"}, {}, False, False),
-    "another run has added it": ({}, {"worked": [HERE], "watched": []}, False, False),
+    "another run has added it": (
+        {},
+        {"succeeded": [HERE], "tracked": []},
+        False,
+        False,
+    ),
     "the rescue was not needed": (
-        {"instead_of": (OTHER, 5)},
-        {"worked": [("h", OTHER, 5)]},
+        {"rescued_task": (OTHER, 5)},
+        {"succeeded": [("h", OTHER, 5)]},
         True,
         False,
     ),
-    "the rescue was not reached": ({"instead_of": (OTHER, 5)}, {}, False, False),
-    "the include is gone": ({"within": INCLUDE}, {"written": []}, True, False),
+    "the rescue was not reached": ({"rescued_task": (OTHER, 5)}, {}, False, False),
+    "the include is gone": ({"include": INCLUDE}, {"defined": []}, True, False),
 }
 
 
@@ -193,13 +208,13 @@ RULES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], bool, bool]] = {
 def test_an_alert_closes_when(rule: str, scope: str) -> None:
     changes, happened, host, task = RULES[rule]
 
-    is_closed = closes(alert(cause(**changes), scope=scope), facts(**happened))
+    is_closed = closes(alert(cause(**changes), scope=scope), summary(**happened))
 
     assert is_closed is {"host": host, "task": task}[scope]
 
 
 @pytest.mark.parametrize(
-    ("lines", "worked", "expected"),
+    ("lines", "succeeded", "expected"),
     [
         (frozenset([7]), [], False),
         (frozenset(), [], True),
@@ -211,19 +226,19 @@ def test_an_alert_closes_when(rule: str, scope: str) -> None:
     ],
 )
 def test_where_a_task_of_an_include_stands_is_looked_up(
-    lines: frozenset[int] | None, worked: list[t.Any], expected: bool
+    lines: frozenset[int] | None, succeeded: list[t.Any], expected: bool
 ) -> None:
-    open_alert = alert(cause(within=INCLUDE))
+    open_alert = alert(cause(include=INCLUDE))
 
-    assert closes(open_alert, facts(worked=worked), lines=lines) is expected
+    assert closes(open_alert, summary(succeeded=succeeded), lines=lines) is expected
 
 
 def test_what_was_raised_in_this_run_stays_open() -> None:
     for scope in ("host", "task", "playbook", "run", "storm"):
         open_alert = alert(cause(), scope=scope)
 
-        assert closes(open_alert, facts(worked=[HERE]))
-        assert not closes(open_alert, facts(worked=[HERE]), raised=["key"])
+        assert closes(open_alert, summary(succeeded=[HERE]))
+        assert not closes(open_alert, summary(succeeded=[HERE]), raised=["key"])
 
 
 @pytest.mark.parametrize(
@@ -232,7 +247,7 @@ def test_what_was_raised_in_this_run_stays_open() -> None:
         ({}, False, True, True),
         ({}, True, True, False),
         ({"complete": False}, False, False, False),
-        ({"given_up": ["x"]}, False, True, False),
+        ({"failed_hosts": ["x"]}, False, True, False),
     ],
     ids=["complete", "limited", "part", "failure"],
 )
@@ -240,14 +255,14 @@ def test_alerts_of_whole_runs_close_after(
     happened: dict[str, t.Any], limited: bool, run: bool, playbook: bool
 ) -> None:
     for scope, expected in (("run", run), ("playbook", playbook)):
-        is_closed = closes(alert(scope=scope), facts(**happened), limited=limited)
+        is_closed = closes(alert(scope=scope), summary(**happened), limited=limited)
 
         assert is_closed is expected
 
 
-def test_an_alert_with_several_causes_is_mended_bit_by_bit() -> None:
+def test_an_alert_with_several_causes_is_partly_bit_by_bit() -> None:
     storm = alert(cause("a"), cause("b"), cause("c"), scope="storm")
-    happened = facts(worked=[("a", TASK, 7), ("c", TASK, 7)])
+    happened = summary(succeeded=[("a", TASK, 7), ("c", TASK, 7)])
 
     closed, (mended,) = recovered(
         [storm], happened, raised=(), limited=False, lines_in_file=lambda _: None
@@ -255,7 +270,7 @@ def test_an_alert_with_several_causes_is_mended_bit_by_bit() -> None:
 
     assert closed == []
     assert causes_of(mended) == [cause("b")]
-    assert closes(mended, facts(worked=[("b", TASK, 7)]))
+    assert closes(mended, summary(succeeded=[("b", TASK, 7)]))
 
 
 def test_of_a_storm_that_rages_on_what_works_again_is_noted_all_the_same() -> None:
@@ -263,7 +278,7 @@ def test_of_a_storm_that_rages_on_what_works_again_is_noted_all_the_same() -> No
 
     _closed, (mended,) = recovered(
         [storm],
-        facts(worked=[("a", TASK, 7)], given_up=["b"]),
+        summary(succeeded=[("a", TASK, 7)], failed_hosts=["b"]),
         raised=["key"],
         limited=False,
         lines_in_file=lambda _: None,
@@ -284,8 +299,8 @@ identities = st.builds(TaskIdentity, texts, texts, texts, texts, texts)
         task=identities,
         line=st.integers(0, 9),
         path=texts,
-        within=st.none() | identities,
-        instead_of=st.none() | st.tuples(identities, st.integers(0, 9)),
+        include=st.none() | identities,
+        rescued_task=st.none() | st.tuples(identities, st.integers(0, 9)),
     )
 )
 def test_a_cause_survives_the_ledger(one: Cause) -> None:
@@ -320,7 +335,7 @@ class Ledger:
     def play(self, run: Run) -> None:
         recorder = RunRecorder(partial=run.tags is not None, plays=1)
         causes = [c for one in self.alerts.values() for c in causes_of(one)]
-        recorder.watch([c.host for c in causes], [c.task for c in causes])
+        recorder.track([c.host for c in causes], [c.task for c in causes])
         raised: set[str] = set()
         hosts = [h for h in HOSTS if run.limit is None or h in run.limit]
         size = run.serial or len(hosts)
@@ -328,7 +343,7 @@ class Ledger:
             batch = hosts[start : start + size]
             recorder.play_started("play", all_hosts=hosts, batch=batch)
             for line, task in enumerate(TASKS):
-                recorder.written(IDENTITIES[task], line)
+                recorder.defined(IDENTITIES[task], line)
             failed = [
                 host for host in batch if self._fails(recorder, host, run, raised)
             ]
@@ -359,12 +374,12 @@ class Ledger:
                 status = "failed"
             if status:
                 why = Cause(host, status, IDENTITIES[task], line, "f")
-                recorder._given_up.add(host)
+                recorder._failed_hosts.add(host)
                 self._raise(why, task, raised)
                 return True
-            if recorder.watches_host(host):
-                recorder.answered(host)
-            if recorder.watches_task(IDENTITIES[task]):
+            if recorder.tracks_host(host):
+                recorder.reachable(host)
+            if recorder.tracks_task(IDENTITIES[task]):
                 recorder.succeeded(host, IDENTITIES[task], line)
         return False
 

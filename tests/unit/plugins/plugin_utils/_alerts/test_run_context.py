@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.run_context import (
     RunContext,
-    describe_run,
+    collect_run_context,
     identify_playbook,
     is_partial,
 )
@@ -29,7 +29,7 @@ def describe(path: str | Path = "/srv/site.yml", **changes: t.Any) -> RunContext
         "playbook_id": "",
         "namespace": "",
     }
-    return describe_run(**{**facts, **changes})
+    return collect_run_context(**{**facts, **changes})
 
 
 @pytest.mark.parametrize(

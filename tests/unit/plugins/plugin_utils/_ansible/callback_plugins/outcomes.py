@@ -17,6 +17,9 @@ import typing as t
 
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import (
+    play as plays,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import (
     rescue,
     results,
 )
@@ -46,7 +49,7 @@ class CallbackModule(CallbackBase):
         self._look_for_lost()
         self._play = play
         self._rescues = rescue.Rescues()
-        self._lost = results.LostRoles(play)
+        self._lost = plays.MissingRoleDetector(play)
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
         self._look_for_lost()
@@ -66,7 +69,7 @@ class CallbackModule(CallbackBase):
             "ok",
             host=results.host_name(result),
             task=results.reference(results.task_of(result)),
-            answered=results.answered_by_host(result),
+            answered=results.proves_reachable(result),
         )
         self._reported(result)
 
@@ -77,21 +80,21 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(
         self, result: t.Any, ignore_errors: bool | None = False
     ) -> None:
-        outcome = results.failed(result, ignore_errors)
+        outcome = results.failed_outcome(result, ignore_errors)
         rescued = self._rescues.will_rescue(outcome.host, results.task_of(result))
         self._write("outcome", outcome=outcome, rescued=rescued)
         self._lost.reported(outcome.host)
         self._reported(result)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        outcome = results.unreachable(result)
+        outcome = results.unreachable_outcome(result)
         self._write("outcome", outcome=outcome, rescued=False)
         self._lost.reported(outcome.host)
         self._reported(result)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         self._look_for_lost()
-        self._write("stopped", hosts=sorted(results.stopped_hosts(self._play)))
+        self._write("stopped", hosts=sorted(plays.stopped_hosts(self._play)))
 
     def _reported(self, result: t.Any) -> None:
         self._rescues.task_reported(results.host_name(result), results.task_of(result))
