@@ -19,9 +19,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .keys import ALERT_KEY, CHANGE_KEY
+from .keys import ALERT_KEY, APP_KEY, CHANGE_KEY
+from .open_api import OpenApi
 from .server import Emulator
 from .service import Service
+
+# The first one is that of the first alert integration.
+CHANNELS = ("Database on call", "Shop on call")
 
 _PARENT_SECONDS = 0.5
 
@@ -36,6 +40,13 @@ def parse_arguments(arguments: t.Sequence[str] | None = None) -> argparse.Namesp
     add("--port", type=int, default=0, help="0 is any free one")
     add("--alert-key", action="append", metavar="KEY", help="may be repeated")
     add("--change-key", action="append", metavar="KEY", help="may be repeated")
+    add("--app-key", action="append", metavar="KEY", help="may be repeated")
+    add(
+        "--channel",
+        action="append",
+        metavar="NAME",
+        help="may be repeated: one for each alert integration, in their order",
+    )
     add("--path-prefix", default="", metavar="PATH", help="before the push paths")
     add("--protocol", choices=("2024", "2026"), default="2026", help="of the API")
     add("--limits", action="store_true", help="100 requests a second, 1,000 a minute")
@@ -90,7 +101,7 @@ def load_state(emulator: Emulator, file: Path) -> None:
 
 
 def save_state(emulator: Emulator, file: Path) -> None:
-    content = {"state": emulator.state(), "dump": emulator.service.dump()}
+    content = {"state": emulator.state(), "dump": emulator.dump()}
     new = file.with_name(f"{file.name}.new")
     new.write_text(json.dumps(content), encoding="utf-8")
     new.replace(file)
@@ -100,6 +111,7 @@ async def serve(options: argparse.Namespace) -> None:
     parent = os.getppid()
     alert_keys = options.alert_key or [ALERT_KEY]
     change_keys = options.change_key or [CHANGE_KEY]
+    app_keys = options.app_key or [APP_KEY]
     service = Service(
         alert_keys=alert_keys,
         change_keys=change_keys,
@@ -109,7 +121,9 @@ async def serve(options: argparse.Namespace) -> None:
     )
     emulator = Emulator(
         service,
-        secrets=[*alert_keys, *change_keys],
+        OpenApi(service, channels=options.channel or CHANNELS),
+        app_keys=app_keys,
+        secrets=[*alert_keys, *change_keys, *app_keys],
         path_prefix=options.path_prefix,
         latency=options.latency,
         record=not options.no_record,

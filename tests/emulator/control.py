@@ -29,7 +29,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from .keys import ALERT_KEY, CHANGE_KEY
+from .keys import ALERT_KEY, APP_KEY, CHANGE_KEY
 
 _TESTS = Path(__file__).resolve().parents[1]
 _ALERT_PATH = "/event/push/alert/standard"
@@ -52,6 +52,8 @@ class Emulator:
         port: int = 0,
         alert_keys: t.Sequence[str] = (ALERT_KEY,),
         change_keys: t.Sequence[str] = (CHANGE_KEY,),
+        app_keys: t.Sequence[str] = (APP_KEY,),
+        channels: t.Sequence[str] = (),
         path_prefix: str = "",
         protocol: str = "2026",
         limits: bool = False,
@@ -67,6 +69,7 @@ class Emulator:
         self.port = port
         self.alert_keys = tuple(alert_keys)
         self.change_keys = tuple(change_keys)
+        self.app_keys = tuple(app_keys)
         self.pid: int | None = None
         self._prefix = path_prefix.rstrip("/")
         self._tls = tls or client_certificate
@@ -80,6 +83,8 @@ class Emulator:
         self._options = [
             *(f"--alert-key={key}" for key in alert_keys),
             *(f"--change-key={key}" for key in change_keys),
+            *(f"--app-key={key}" for key in app_keys),
+            *(f"--channel={name}" for name in channels),
             f"--path-prefix={path_prefix}",
             f"--protocol={protocol}",
             f"--latency={latency}",
@@ -98,6 +103,10 @@ class Emulator:
     @property
     def change_key(self) -> str:
         return self.change_keys[0]
+
+    @property
+    def app_key(self) -> str:
+        return self.app_keys[0]
 
     @property
     def url(self) -> str:
@@ -214,8 +223,12 @@ class Emulator:
         """Change events that were accepted, in order."""
         return self._items("change_events")
 
+    def silences(self) -> list[Item]:
+        """The silences that there are now, as the Open API lists them."""
+        return self._items("silences")
+
     def requests(self) -> list[Item]:
-        """All requests to the push API and to unknown paths, in order, without keys."""
+        """All requests to the push API, the Open API and to unknown paths, in order, without keys."""
         return self._items("requests")
 
     def counts(self) -> dict[str, int]:

@@ -7,7 +7,7 @@
 A fault is a JSON object with a ``kind`` and its options (``KINDS`` lists them). Every fault takes
 
 - ``times``: for how many requests, default 1; 0 means until told otherwise,
-- ``match``: only requests whose payload has these values; ``kind`` stands for alert or change,
+- ``match``: only requests whose payload has these values; ``kind`` stands for alert, change or open_api,
 - ``accept``: whether the event counts as received although the answer goes wrong. ``latency`` and
   ``dribble`` always accept it.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from .service import Kind
 
-#: Stands for an integration key wherever one would be shown.
+#: Stands for a key wherever one would be shown.
 HIDDEN = "[integration key]"
 
 #: The oldest requests are forgotten beyond this number.
@@ -26,16 +26,34 @@ PUSH_PATHS: dict[str, Kind] = {
     "/event/push/change/standard": "change",
 }
 
+OPEN_API_PATHS = frozenset(
+    (
+        "/alert/list",
+        "/channel/info",
+        "/channel/list",
+        "/channel/silence/rule/create",
+        "/channel/silence/rule/delete",
+        "/channel/silence/rule/disable",
+        "/channel/silence/rule/enable",
+        "/channel/silence/rule/list",
+        "/channel/silence/rule/update",
+    )
+)
+
 #: A wrong key that is shorter than this is not looked for in texts: it would be found everywhere.
 _MIN_SECRET = 8
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a request line points at."""
+    """What a request line points at.
+
+    :param call: the path of a call of the Open API, without a prefix.
+    """
 
     path: str
     kind: Kind | None
+    call: str | None
     key: str | None
     query: tuple[tuple[str, str], ...]
     absolute: bool
@@ -47,18 +65,23 @@ def read_target(raw: str, prefix: str = "") -> Target:
     try:
         parts = urllib.parse.urlsplit(raw)
     except ValueError:
-        return Target(raw, None, None, (), False)
+        return Target(raw, None, None, None, (), False)
     path = urllib.parse.unquote(parts.path) or "/"
+    rest = path[len(prefix) :] if path.startswith(prefix) else ""
+    kind = PUSH_PATHS.get(rest)
+    call = rest if rest in OPEN_API_PATHS else None
+    parameter = "app_key" if call else "integration_key"
     keys: list[str] = []
     query: list[tuple[str, str]] = []
     for name, value in urllib.parse.parse_qsl(parts.query, keep_blank_values=True):
-        if name == "integration_key":
+        if name == parameter:
             keys.append(value)
         else:
             query.append((name, value))
     return Target(
         path=path,
-        kind=PUSH_PATHS.get(path[len(prefix) :]) if path.startswith(prefix) else None,
+        kind=kind,
+        call=call,
         key=keys[0] if keys else None,
         query=tuple(query),
         absolute=bool(parts.scheme),
@@ -143,7 +166,7 @@ class Recorder:
                 for name, value in target.query
             },
             "absolute": target.absolute,
-            "kind": target.kind,
+            "kind": target.kind or (target.call and "open_api"),
             "headers": headers,
             "body": _parsed(text(record.body, "body")),
             "key_valid": record.key_valid,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The emulator on a socket: the push API, its faults, and an admin interface under ``/_emulator/``."""
+"""The emulator on a socket: the push API, the Open API, its faults, and an admin interface under ``/_emulator/``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import html
 import json
+import math
 import socket
 import struct
 import time
@@ -22,8 +23,9 @@ from aiohttp import web
 
 from . import page
 from .faults import Fault, FaultError, FaultQueue
-from .records import Record, Recorder, read_target
-from .service import ERRORS, Refusal, Service, new_request_id, read_json
+from .open_api import OpenApi
+from .records import Record, Recorder, Target, read_target
+from .service import ERRORS, Refusal, Service, new_request_id, read_body, read_json
 
 ADMIN_PREFIX = "/_emulator/"
 PARTS = (
@@ -34,6 +36,7 @@ PARTS = (
     "change_events",
     "requests",
     "faults",
+    "silences",
 )
 
 _STREAM_SECONDS = 0.2
@@ -75,6 +78,13 @@ def success(request_id: str, data: dict[str, t.Any] | None = None) -> Reply:
     return Reply(200, json.dumps(content).encode(), {"Flashcat-Request-Id": request_id})
 
 
+def reply_of_call(data: t.Any) -> Reply:
+    """Return the answer of the Open API, which has data always, if only null."""
+    request_id = new_request_id()
+    content = {"request_id": request_id, "data": data}
+    return Reply(200, json.dumps(content).encode(), {"Flashcat-Request-Id": request_id})
+
+
 def failure(
     code: str,
     message: str | None = None,
@@ -111,13 +121,17 @@ class Emulator:
     def __init__(
         self,
         service: Service,
+        open_api: OpenApi,
         *,
+        app_keys: t.Iterable[str] = (),
         secrets: t.Iterable[str] = (),
         path_prefix: str = "",
         latency: float = 0.0,
         record: bool = True,
     ) -> None:
         self.service = service
+        self.open_api = open_api
+        self._app_keys = frozenset(app_keys)
         self.faults = FaultQueue()
         self.recorder = Recorder(secrets)
         self._prefix = path_prefix.rstrip("/")
@@ -175,8 +189,7 @@ class Emulator:
             target=target,
             headers=request.raw_headers,
             client=transport and transport.get_extra_info("peername"),
-            key_valid=target.kind is not None
-            and self.service.integration(target.kind, target.key) is not None,
+            key_valid=self._is_valid(target),
         )
         self._counts["requests"] += 1
         if transport is not None and transport not in self._connections:
@@ -186,6 +199,14 @@ class Emulator:
             self.recorder.add(record)
             self.service.version += 1
         return record
+
+    def _is_valid(self, target: Target) -> bool:
+        if target.call:
+            return target.key in self._app_keys
+        return (
+            target.kind is not None
+            and self.service.integration(target.kind, target.key) is not None
+        )
 
     def _end(self, record: Record, reply: Reply) -> Reply:
         record.status = reply.status
@@ -198,11 +219,14 @@ class Emulator:
         """Do what the service does with this request."""
         target = record.target
         try:
-            if target.kind is None:
+            if target.kind is None and target.call is None:
                 raise Refusal("RouteNotFound")
             if request.method != "POST":
                 raise Refusal("MethodNotAllowed")
             record.body = await _read(request)
+            if target.call:
+                return reply_of_call(self._call(request, record))
+            assert target.kind is not None
             request_id, data = self.service.push(
                 target.kind,
                 target.key,
@@ -216,6 +240,17 @@ class Emulator:
             )
         return success(request_id, data)
 
+    def _call(self, request: web.BaseRequest, record: Record) -> t.Any:
+        """Do what the Open API does with this request."""
+        if not record.key_valid:
+            raise Refusal("Unauthorized", "app_key is not a valid one")
+        if self.service.limited:
+            wait = self.open_api.limit.admit(time.monotonic())
+            if wait > 0:
+                raise Refusal("RequestTooFrequently", retry_after=math.ceil(wait))
+        payload = read_body(request.headers.get("Content-Type"), record.body)
+        return self.open_api.call(str(record.target.call), payload)
+
     # --- misbehaving ---
 
     async def _next_fault(
@@ -225,7 +260,9 @@ class Emulator:
         if self.faults.reads_payload:
             record.body = await _read(request)
             payload = _object(record.body)
-        taken = self.faults.take(record.target.kind or "", payload)
+        target = record.target
+        kind = target.kind or ("open_api" if target.call else "")
+        taken = self.faults.take(kind, payload)
         record.faults = tuple(fault.kind for fault in taken)
         spoiling = None
         for fault in taken:
@@ -290,15 +327,21 @@ class Emulator:
             "change_events": lambda: self.service.events("change"),
             "requests": self.recorder.as_list,
             "faults": self.faults.as_list,
+            "silences": self.open_api.silences,
         }
         return {
             "version": self.service.version,
             **{part: sources[part]() for part in parts if part in sources},
         }
 
+    def dump(self) -> dict[str, t.Any]:
+        """Return what an emulator needs to go on from here; no key is in it."""
+        return {**self.service.dump(), "silences": self.open_api.dump()}
+
     def load(self, state: dict[str, t.Any], dumped: dict[str, t.Any]) -> None:
         """Go on where an earlier life ended."""
         self.service.load(dumped)
+        self.open_api.load(dumped["silences"])
         self.recorder.load(state["requests"])
         self.faults.add(Fault.read(fault) for fault in state["faults"])
 
@@ -308,6 +351,7 @@ class Emulator:
 
     async def _get_page(self, request: web.BaseRequest) -> web.StreamResponse:
         content = page.content(self.service)
+        content["silences"] = self.open_api.silences()
         content["counts"] = self._all_counts()
         content["faults"] = len(self.faults)
         return web.json_response(content)
@@ -348,6 +392,7 @@ class Emulator:
     async def _post_reset(self, request: web.BaseRequest) -> web.StreamResponse:
         self.behave()
         self.service.reset()
+        self.open_api.reset()
         self.recorder.reset()
         self._counts.clear()
         self._max_in_flight = self._in_flight

@@ -326,6 +326,12 @@ class Alert:
     events: list[dict[str, t.Any]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     last: tuple[str, str, str] = ("", "", "")
+    last_time: int = 0
+    #: The name of the silence that held back the last event.
+    silenced_by: str | None = None
+    ever_silenced: bool = False
+    #: When somebody was paged: the alert became an incident.
+    paged_at: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -346,6 +352,9 @@ class Alert:
             "opened_at": self.opened_at,
             "recovered_at": self.recovered_at,
             "closed_by_hand": self.closed_by_hand,
+            "silenced_by": self.silenced_by,
+            "ever_silenced": self.ever_silenced,
+            "paged_at": self.paged_at,
             "events": list(self.events),
         }
 
@@ -383,6 +392,16 @@ class Change:
         }
 
 
+class Held(t.NamedTuple):
+    """A silence that holds an event back.
+
+    :param discards: whether the event is dropped instead of kept and marked.
+    """
+
+    rule_name: str
+    discards: bool
+
+
 @dataclass(frozen=True)
 class Accepted:
     """One event that the service took, in the order of arrival. The state can be built again from these."""
@@ -394,6 +413,7 @@ class Accepted:
     request_id: str
     outcome: str
     notes: list[str]
+    silence: Held | None = None
 
     def as_dict(self) -> dict[str, t.Any]:
         return {
@@ -402,6 +422,7 @@ class Accepted:
             "received_at": self.received_at,
             "request_id": self.request_id,
             "outcome": self.outcome,
+            "silenced_by": self.silence and self.silence.rule_name,
             "notes": list(self.notes),
         }
 
@@ -445,10 +466,14 @@ class Service:
             "change": {key: index for index, key in enumerate(change_keys)},
         }
         self._protocol: Protocol = protocol
-        self._limited = limits
+        self.limited = limits
         self._record = record
         self._clock = clock
         self._monotonic = monotonic
+        #: Returns the silence that holds an event of an integration back; the Open API knows them.
+        self.silence_for: t.Callable[[AlertEvent, int], Held | None] = (
+            lambda _event, _integration: None
+        )
         #: Grows with whatever can be seen from outside.
         self.version = 0
         self.reset()
@@ -478,7 +503,7 @@ class Service:
         integration = self.integration(kind, key)
         if integration is None:
             raise Refusal("InvalidParameter", "integration_key is not a valid one")
-        if self._limited:
+        if self.limited:
             self._admit(kind, integration)
         payload = read_body(content_type, body)
         now = self._clock()
@@ -510,10 +535,30 @@ class Service:
         self, integration: int, payload: Payload, now: float, request_id: str
     ) -> str:
         event = AlertEvent.read(payload, now=now, protocol=self._protocol)
+        # A recovery is never held back.
+        silence = None if event.status == "Ok" else self.silence_for(event, integration)
+        self._record_alert(integration, payload, event, silence, now, request_id)
+        return event.alert_key
+
+    def _record_alert(
+        self,
+        integration: int,
+        payload: Payload,
+        event: AlertEvent,
+        silence: Held | None,
+        now: float,
+        request_id: str,
+    ) -> None:
         if self._record:
             # A key that the service made belongs to the event from here on.
             payload = {**payload, "alert_key": event.alert_key}
-            outcome = self._merge_alert(integration, event, payload, now, request_id)
+            outcome = (
+                "discarded"
+                if silence and silence.discards
+                else self._merge_alert(
+                    integration, event, payload, silence, now, request_id
+                )
+            )
             self._accept(
                 Accepted(
                     kind="alert",
@@ -523,9 +568,9 @@ class Service:
                     request_id=request_id,
                     outcome=outcome,
                     notes=event.notes,
+                    silence=silence,
                 )
             )
-        return event.alert_key
 
     def _take_change(
         self, integration: int, payload: Payload, now: float, request_id: str
@@ -555,6 +600,7 @@ class Service:
         integration: int,
         event: AlertEvent,
         payload: Payload,
+        silence: Held | None,
         now: float,
         request_id: str,
     ) -> str:
@@ -579,12 +625,28 @@ class Service:
             outcome = self._outcome_for_open(alert, event, payload)
         if outcome != "dropped":
             self._apply(alert, event)
+            self._page(alert, event, silence, now)
             alert.seen.add(json.dumps(payload, sort_keys=True))
             alert.last = (event.status, event.title, event.description)
         if event.status == "Ok":
             self._recover(place, at=event.event_time)
         alert.events.append(_remembered(event, now, request_id, outcome))
         return outcome
+
+    def _page(
+        self, alert: Alert, event: AlertEvent, silence: Held | None, now: float
+    ) -> None:
+        """Make an incident of an alert that has none yet, unless its event is held back."""
+        alert.last_time = event.event_time
+        if event.status == "Ok":
+            return
+        alert.silenced_by = silence.rule_name if silence else None
+        if silence:
+            alert.ever_silenced = True
+            self.counts["silenced"] += 1
+        elif alert.paged_at is None:
+            alert.paged_at = int(now)
+            self.counts["paged"] += 1
 
     @staticmethod
     def _outcome_for_open(alert: Alert, event: AlertEvent, payload: Payload) -> str:
@@ -675,6 +737,7 @@ class Service:
                     event.payload,
                     event.received_at,
                     event.request_id,
+                    event.silence,
                 ]
                 for event in self.log
             ],
@@ -684,9 +747,18 @@ class Service:
         """Build the state again by merging all events once more."""
         self.reset()
         closings = deque(dumped["closings"])
-        for kind, integration, payload, received_at, request_id in dumped["log"]:
+        for kind, integration, payload, received_at, request_id, silence in dumped[
+            "log"
+        ]:
             self._close_until(len(self.log), closings)
-            self._replay(kind, integration, payload, received_at, request_id)
+            self._replay(
+                kind,
+                integration,
+                payload,
+                Held(*silence) if silence else None,
+                received_at,
+                request_id,
+            )
         self._close_until(len(self.log), closings)
         self.counts = Counter(dumped["counts"])
 
@@ -700,17 +772,27 @@ class Service:
         kind: Kind,
         integration: int,
         payload: Payload,
+        silence: Held | None,
         received_at: float,
         request_id: str,
     ) -> None:
-        merge = self._take_alert if kind == "alert" else self._take_change
-        merge(integration, payload, received_at, request_id)
+        if kind == "change":
+            self._take_change(integration, payload, received_at, request_id)
+            return
+        event = AlertEvent.read(payload, now=received_at, protocol=self._protocol)
+        self._record_alert(
+            integration, payload, event, silence, received_at, request_id
+        )
 
     # --- looking ---
 
     @property
     def alert_count(self) -> int:
         return len(self._alerts)
+
+    def all_alerts(self) -> t.Iterator[Alert]:
+        """Return all alerts in the order they opened."""
+        return iter(self._alerts)
 
     def open_alerts(self) -> t.Iterator[Alert]:
         """Return the open alerts in the order they opened."""
