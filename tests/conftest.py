@@ -12,12 +12,23 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.tools.cores import TARGET_VARIABLE, Core, configured_cores
 from tests.tools.playbooks import PlaybookRun, Workspace
 
 if t.TYPE_CHECKING:
     from tests.emulator.control import Emulator
+
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile(
+    "unhurried",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("unhurried")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -70,13 +81,27 @@ def target_python(cores: list[Core]) -> str:
     return os.environ.get(TARGET_VARIABLE, cores[0].python)
 
 
-@pytest.fixture
-def emulator() -> t.Iterator[Emulator]:
-    """A Flashduty of its own for one test, on loopback."""
+@pytest.fixture(scope="session")
+def started_flashduty() -> t.Iterator[Emulator]:
+    """The process behind ``flashduty``: to start it takes as long as a playbook."""
+    # What runs without the emulator's requirements has no use for it.
     from tests.emulator.control import Emulator
 
     with Emulator() as emulator:
         yield emulator
+
+
+@pytest.fixture
+def flashduty(started_flashduty: Emulator) -> Emulator:
+    """A Flashduty on loopback that has heard of nothing yet, and behaves."""
+    started_flashduty.reset()
+    return started_flashduty
+
+
+@pytest.fixture
+def emulator(flashduty: Emulator) -> Emulator:
+    """The same by its old name."""
+    return flashduty
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.benchmarks.measuring import Contender, Figure, take_turns
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
 from tests.tools.environments import ROOT, TREE
-from tests.tools.playbooks import Workspace, inventory_of
+from tests.tools.playbooks import CALLBACK, Workspace, inventory_of
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
@@ -33,7 +33,6 @@ if t.TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 CORE_FOLDER = ROOT / "plugins" / "module_utils"
-CALLBACK = "flashcat.flashduty.alert_on_failure"
 FORKS = 10
 
 

@@ -267,7 +267,8 @@ class Emulator:
         self._ask("/_emulator/behave", {})
 
     def reset(self) -> None:
-        """Forget everything that happened, and the faults."""
+        """Forget everything that happened, and the faults. A stopped one starts."""
+        self.start()
         self._ask("/_emulator/reset", {})
 
     def close_by_hand(self, alert_key: str) -> int:

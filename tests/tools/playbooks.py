@@ -19,13 +19,19 @@ from pathlib import Path
 
 from tests.tools.cores import Core
 
+CALLBACK = "flashcat.flashduty.alert_on_failure"
 RECAP_LINE = re.compile(r"^(?P<host>\S+) +: (?P<counts>ok=\d+ .*)$", re.MULTILINE)
 DEFAULT_TIMEOUT = 120.0
 
 
 def inventory_of(*hosts: str) -> str:
-    """Return an inventory whose hosts are all this machine."""
-    return "\n".join([*hosts, "", "[all:vars]", "ansible_connection=local", ""])
+    """
+    Return an inventory whose hosts are all this machine.
+
+    :param hosts: lines such as ``h1``, ``h1 broken=First`` or ``h1 gone``, for a host that never answers.
+    """
+    lines = [host.replace(" gone", " ansible_connection=gone") for host in hosts]
+    return "\n".join([*lines, "", "[all:vars]", "ansible_connection=local", ""])
 
 
 @dataclass(frozen=True)

@@ -230,11 +230,11 @@ def test_a_folder_that_is_there_keeps_its_rights(one_node: ControlNode) -> None:
 
 
 def test_a_playbook_that_fails_there_pages(
-    node: ControlNode, emulator: Emulator
+    node: ControlNode, flashduty: Emulator
 ) -> None:
     node.set_up(
-        more=f"    flashduty_control_node_options: {{api_url: {emulator.url}}}",
-        key=emulator.alert_key,
+        more=f"    flashduty_control_node_options: {{api_url: {flashduty.url}}}",
+        key=flashduty.alert_key,
     )
 
     run = node.run(
@@ -244,7 +244,7 @@ def test_a_playbook_that_fails_there_pages(
     )
 
     assert run.rc == 2
-    assert [alert["labels"]["host"] for alert in emulator.alerts()] == ["web1"]
+    assert [alert["labels"]["host"] for alert in flashduty.alerts()] == ["web1"]
 
 
 PROBE = """\

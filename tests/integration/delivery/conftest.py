@@ -21,9 +21,14 @@ import pytest
 from tests.emulator.control import Emulator, Item
 from tests.tools.cores import Core
 from tests.tools.environments import TREE
-from tests.tools.playbooks import PlaybookRun, RunningPlaybook, Workspace, inventory_of
+from tests.tools.playbooks import (
+    CALLBACK,
+    PlaybookRun,
+    RunningPlaybook,
+    Workspace,
+    inventory_of,
+)
 
-CALLBACK = "flashcat.flashduty.alert_on_failure"
 WITNESS = "test.delivery.witness"
 
 FAILING = """
@@ -191,20 +196,6 @@ def plain(plain_runs: dict[str, PlaybookRun]) -> PlaybookRun:
 def plain_passing(plain_runs: dict[str, PlaybookRun]) -> PlaybookRun:
     """The passing playbook on three hosts without the callback."""
     return plain_runs[PASSING]
-
-
-@pytest.fixture(scope="session")
-def started_flashduty() -> t.Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def flashduty(started_flashduty: Emulator) -> Emulator:
-    if not started_flashduty.running:
-        started_flashduty.start()
-    started_flashduty.reset()
-    return started_flashduty
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 from tests.emulator.control import Emulator, Item
 from tests.tools.cores import Core, configured_cores
-from tests.tools.playbooks import PlaybookRun, RunningPlaybook, Workspace
+from tests.tools.playbooks import PlaybookRun, RunningPlaybook, Workspace, inventory_of
 
 # The variables say on which hosts what goes wrong. ``raw`` is the fastest there is, and needs no Python.
 DEPLOY = """
@@ -75,10 +75,6 @@ def site(*, deploy: str = WITH_ROLE, play: str = "", more: str = "") -> str:
     )
 
 
-def inventory(*hosts: str) -> str:
-    return "\n".join([*hosts, "", "[all:vars]", "ansible_connection=local", ""])
-
-
 class Shop(Workspace):
     """A workspace with something to deploy."""
 
@@ -105,7 +101,7 @@ class Shop(Workspace):
             playbook,
             *(["--extra-vars", json.dumps(extra_vars)] if extra_vars else []),
             *arguments,
-            inventory=inventory(*hosts),
+            inventory=inventory_of(*hosts),
             environment={k: v for k, v in all_variables.items() if v is not None},
         )
 
@@ -140,17 +136,9 @@ def hosts_that_said(run: PlaybookRun, words: str) -> set[str]:
     return set(re.findall(rf'"{words} (\S+)"', run.stdout))
 
 
-@pytest.fixture(scope="session")
-def flashduty() -> t.Iterator[Emulator]:
-    """One Flashduty for all these tests; each begins with an empty one."""
-    with Emulator() as emulator:
-        yield emulator
-
-
 @pytest.fixture
 def shop(tmp_path: Path, core: Core, flashduty: Emulator) -> t.Iterator[Shop]:
     """With every ansible-core."""
-    flashduty.reset()
     shop = Shop(tmp_path, core, flashduty)
     yield shop
     shop.close()
@@ -159,7 +147,6 @@ def shop(tmp_path: Path, core: Core, flashduty: Emulator) -> t.Iterator[Shop]:
 @pytest.fixture
 def one_shop(tmp_path: Path, flashduty: Emulator) -> t.Iterator[Shop]:
     """With the newest ansible-core only, for what does not depend on it."""
-    flashduty.reset()
     shop = Shop(tmp_path, configured_cores()[-1], flashduty)
     yield shop
     shop.close()

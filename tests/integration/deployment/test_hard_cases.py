@@ -10,9 +10,11 @@ import json
 
 import pytest
 
+from tests.tools.playbooks import CALLBACK
+
 from .conftest import Shop, site
 
-CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "flashcat.flashduty.alert_on_failure"}
+WITH_CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": CALLBACK}
 FLUSH = """
 - name: Look after the outbox
   hosts: localhost
@@ -241,7 +243,7 @@ def test_failed_items_of_a_loop_are_named(shop: Shop) -> None:
 
 
 def test_the_callback_does_not_page_for_the_same_failure(shop: Shop) -> None:
-    run = shop.deploy(broken=["web1"], gone=["web2"], environment=CALLBACK)
+    run = shop.deploy(broken=["web1"], gone=["web2"], environment=WITH_CALLBACK)
 
     assert run.hosts_with("failed") == {"web1"}
     assert run.hosts_with("unreachable") == {"web2"}
@@ -254,7 +256,7 @@ def test_the_callback_pages_for_what_the_role_does_not(shop: Shop) -> None:
         site(more="flashduty_deployment_alert: false"),
         broken=["web1"],
         gone=["web2"],
-        environment=CALLBACK,
+        environment=WITH_CALLBACK,
     )
 
     assert run.hosts_with("failed") == {"web1"}
@@ -271,7 +273,7 @@ def test_a_callback_that_is_silenced_stays_silent(one_shop: Shop) -> None:
         ),
         broken=["web1"],
         gone=["web2"],
-        environment=CALLBACK,
+        environment=WITH_CALLBACK,
     )
 
     assert one_shop.flashduty.alerts() == []
@@ -283,7 +285,7 @@ def test_after_the_deployment_the_callback_pages_again(one_shop: Shop) -> None:
         "    - name: Afterwards in the same play\n      ansible.builtin.fail:\n        msg:",
     )
 
-    one_shop.deploy(playbook, hosts=["web1"], environment=CALLBACK)
+    one_shop.deploy(playbook, hosts=["web1"], environment=WITH_CALLBACK)
 
     assert one_shop.the_alert()["labels"]["check"] == "Afterwards in the same play"
 

@@ -21,6 +21,7 @@ import yaml
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
 from tests.tools.environments import ROOT
+from tests.tools.playbooks import CALLBACK
 
 README = ROOT / "README.md"
 GUIDES = sorted((ROOT / "docs" / "docsite" / "rst").glob("guide_*.rst"))
@@ -51,7 +52,6 @@ LEFT_OUT = (
     "python3 -m pip install ",
 )
 COLLECTION = "flashcat.flashduty."
-CALLBACK = f"{COLLECTION}alert_on_failure"
 SERVICES = re.compile(
     r"https://(?:api\.flashcat\.cloud|flashduty\.example\.com)|http://127\.0\.0\.1:8787"
 )

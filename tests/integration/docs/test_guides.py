@@ -44,9 +44,9 @@ by_name = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
 @pytest.fixture
-def reader(cores: list[Core], emulator: Emulator, tmp_path: Path) -> Reader:
+def reader(cores: list[Core], flashduty: Emulator, tmp_path: Path) -> Reader:
     """Somebody who reads a page, with the newest ansible-core."""
-    return Reader(tmp_path, cores[-1], emulator)
+    return Reader(tmp_path, cores[-1], flashduty)
 
 
 def named(page: str, caption: str) -> Block:
@@ -256,7 +256,9 @@ def test_the_test_of_the_testing_guide_passes(
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_the_emulator_takes_the_faults_of_the_testing_guide(emulator: Emulator) -> None:
+def test_the_emulator_takes_the_faults_of_the_testing_guide(
+    flashduty: Emulator,
+) -> None:
     commands = [
         command
         for block in read_guide(next(p for p in GUIDES if p.stem == "guide_testing"))
@@ -270,7 +272,7 @@ def test_the_emulator_takes_the_faults_of_the_testing_guide(emulator: Emulator) 
             r"curl -H 'Content-Type: application/json' -d '(.*)' (\S+)", command
         ).groups()  # type: ignore[union-attr]
         path = url.removeprefix("http://127.0.0.1:8787")
-        assert post(emulator.url + path, body) == 200
+        assert post(flashduty.url + path, body) == 200
 
     assert len(commands) == 3
 
@@ -284,12 +286,12 @@ def post(url: str, body: str) -> int:
 
 
 def test_the_keys_of_the_testing_guide_are_those_of_the_emulator(
-    emulator: Emulator,
+    flashduty: Emulator,
 ) -> None:
     content = (ROOT / "docs/docsite/rst/guide_testing.rst").read_text(encoding="utf-8")
 
-    assert f"integration_key={emulator.alert_key}'" in content
-    assert f"integration_key={emulator.change_key}'" in content
+    assert f"integration_key={flashduty.alert_key}'" in content
+    assert f"integration_key={flashduty.change_key}'" in content
 
 
 OWN_CODES = (

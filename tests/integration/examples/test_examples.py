@@ -60,13 +60,13 @@ class Copy(Workspace):
 
 @pytest.fixture
 def copy_of(
-    tmp_path: Path, cores: list[Core], emulator: Emulator
+    tmp_path: Path, cores: list[Core], flashduty: Emulator
 ) -> t.Iterator[t.Callable[[str], Copy]]:
     """Copy an example, to be run with the newest ansible-core."""
     copies: list[Copy] = []
 
     def copy(name: str) -> Copy:
-        copies.append(Copy(name, tmp_path / name, cores[-1], emulator))
+        copies.append(Copy(name, tmp_path / name, cores[-1], flashduty))
         return copies[-1]
 
     yield copy

@@ -139,18 +139,12 @@ _PlaybookDumper.add_representer(Tagged, _represent_tagged)
 
 
 @pytest.fixture(scope="module")
-def flashduty() -> t.Iterator[Emulator]:
-    """A Flashduty for all tests of a file; tests tell their events apart by the keys."""
-    with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="module")
 def playground(
-    core: Core, flashduty: Emulator, tmp_path_factory: pytest.TempPathFactory
+    core: Core, started_flashduty: Emulator, tmp_path_factory: pytest.TempPathFactory
 ) -> t.Iterator[Playground]:
-    """A folder to run tasks in, for all tests of a file with one ansible-core."""
-    flashduty.reset()
-    playground = Playground(tmp_path_factory.mktemp("playground"), core, flashduty)
+    """A folder to run tasks in, for all tests of a file with one ansible-core; they tell their events apart by the keys."""
+    started_flashduty.reset()
+    folder = tmp_path_factory.mktemp("playground")
+    playground = Playground(folder, core, started_flashduty)
     yield playground
     playground.close()

@@ -12,11 +12,11 @@ import typing as t
 import pytest
 
 from tests.emulator.control import Emulator
+from tests.tools.playbooks import CALLBACK
 
 from .conftest import Answers, Playground, Tagged, Task
 
 WRONG_KEY = "0123456789abcdef0123456789abcdef"
-CALLBACK = "flashcat.flashduty.alert_on_failure"
 
 
 def send(playground: Playground, key: str, /, **options: t.Any) -> Task:
@@ -87,7 +87,7 @@ def by_defaults(playground: Playground) -> Answers:
 
 class TestDefaultsOfModules:
     def test_the_action_group_sets_options_of_all_modules(
-        self, by_defaults: Answers, flashduty: Emulator
+        self, by_defaults: Answers, started_flashduty: Emulator
     ) -> None:
         assert changed(by_defaults) == {
             "from the group": True,
@@ -100,8 +100,10 @@ class TestDefaultsOfModules:
         assert [name for name, r in by_defaults.results.items() if r.get("failed")] == [
             "the task comes first"
         ]
-        assert "group" in arrived(flashduty)
-        assert "own" in [event["change_key"] for event in flashduty.change_events()]
+        assert "group" in arrived(started_flashduty)
+        assert "own" in [
+            event["change_key"] for event in started_flashduty.change_events()
+        ]
 
     def test_the_diagnosis_says_so(self, by_defaults: Answers) -> None:
         alert = by_defaults["diagnosis takes the group's options"]["alert"]
@@ -134,17 +136,17 @@ def by_environment(playground: Playground) -> Answers:
 
 class TestEnvironment:
     def test_it_comes_before_the_configuration_file(
-        self, by_environment: Answers, flashduty: Emulator
+        self, by_environment: Answers, started_flashduty: Emulator
     ) -> None:
         assert by_environment["alert"]["changed"] is True
-        assert "environment" in arrived(flashduty)
+        assert "environment" in arrived(started_flashduty)
 
     def test_changes_have_a_key_of_their_own_and_the_host_of_the_alerts(
-        self, by_environment: Answers, flashduty: Emulator
+        self, by_environment: Answers, started_flashduty: Emulator
     ) -> None:
         assert by_environment["change"]["changed"] is True
         assert "environment" in [
-            event["change_key"] for event in flashduty.change_events()
+            event["change_key"] for event in started_flashduty.change_events()
         ]
 
     def test_the_task_comes_before_it(self, by_environment: Answers) -> None:
@@ -191,9 +193,13 @@ class TestEnvironment:
         assert by_environment["state"]["state_path"] == str(playground.home / "state")
 
     def test_the_keys_stand_nowhere(
-        self, by_environment: Answers, flashduty: Emulator
+        self, by_environment: Answers, started_flashduty: Emulator
     ) -> None:
-        for key in (flashduty.alert_key, flashduty.change_key, WRONG_KEY):
+        for key in (
+            started_flashduty.alert_key,
+            started_flashduty.change_key,
+            WRONG_KEY,
+        ):
             assert key not in by_environment.written
 
 
@@ -220,10 +226,10 @@ def by_file(playground: Playground) -> Answers:
 
 class TestConfigurationFile:
     def test_everything_can_be_there(
-        self, by_file: Answers, flashduty: Emulator
+        self, by_file: Answers, started_flashduty: Emulator
     ) -> None:
         assert by_file["alert"]["changed"] and by_file["change"]["changed"]
-        assert "file" in arrived(flashduty)
+        assert "file" in arrived(started_flashduty)
 
     def test_the_diagnosis_says_so(self, by_file: Answers) -> None:
         result = by_file["diagnosis"]
@@ -390,22 +396,24 @@ def test_what_is_wrong_with_certificates_is_said(by_detours: Answers) -> None:
 
 
 def test_a_proxy_counts_unless_it_is_not_wanted(
-    by_detours: Answers, flashduty: Emulator
+    by_detours: Answers, started_flashduty: Emulator
 ) -> None:
-    assert "proxy" in arrived(flashduty)
+    assert "proxy" in arrived(started_flashduty)
     assert by_detours["no proxy wanted"]["error"]["code"] == "ConnectionFailed"
 
 
 def test_the_diagnosis_shows_certificates_and_proxy(
-    by_detours: Answers, flashduty: Emulator, secure: Emulator
+    by_detours: Answers, started_flashduty: Emulator, secure: Emulator
 ) -> None:
     assert by_detours["diagnosis"]["alert"]["authorities"] == str(secure.ca_path)
     assert by_detours["diagnosis unverified"]["alert"]["authorities"] is None
-    assert by_detours["diagnosis of the proxy"]["alert"]["proxy"] == flashduty.url
+    assert (
+        by_detours["diagnosis of the proxy"]["alert"]["proxy"] == started_flashduty.url
+    )
 
 
 def test_no_secret_is_seen_on_detours(
-    by_detours: Answers, flashduty: Emulator, secure: Emulator
+    by_detours: Answers, started_flashduty: Emulator, secure: Emulator
 ) -> None:
-    for secret in ("proxy-password", flashduty.alert_key, secure.alert_key):
+    for secret in ("proxy-password", started_flashduty.alert_key, secure.alert_key):
         assert secret not in by_detours.written

@@ -207,11 +207,11 @@ def test_each_error_of_the_service_is_reported_as_what_it_is(
 
 
 def test_the_request_id_is_the_one_that_the_service_knows(
-    answers: Answers, flashduty: Emulator
+    answers: Answers, started_flashduty: Emulator
 ) -> None:
     known = {
         r["answer"]["request_id"]
-        for r in flashduty.requests()
+        for r in started_flashduty.requests()
         if isinstance(r["answer"], dict)
     }
 
@@ -270,10 +270,12 @@ def test_what_passes_is_tried_again(passing: dict[str, Result], name: str) -> No
     assert result["event"]["alert_key"] == name
 
 
-def test_no_form_of_a_key_is_seen(answers: Answers, flashduty: Emulator) -> None:
+def test_no_form_of_a_key_is_seen(
+    answers: Answers, started_flashduty: Emulator
+) -> None:
     forms = {
         form
-        for key in (flashduty.alert_key, AWKWARD_KEY)
+        for key in (started_flashduty.alert_key, AWKWARD_KEY)
         for form in (key, quote(key), quote(key, safe=""), quote(key, safe="").lower())
     }
 

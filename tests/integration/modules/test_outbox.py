@@ -185,17 +185,21 @@ def test_check_mode_says_what_flush_would_do(answers: Answers) -> None:
 
 
 def test_flush_delivers_alerts_and_changes(
-    answers: Answers, flashduty: Emulator
+    answers: Answers, started_flashduty: Emulator
 ) -> None:
     result = answers["flush"]
 
     assert (result["changed"], result["delivered"], result["waiting"]) == (True, 2, 0)
-    assert "plain" in [event["alert_key"] for event in flashduty.events()]
-    assert [event["change_key"] for event in flashduty.change_events()] == ["change"]
+    assert "plain" in [event["alert_key"] for event in started_flashduty.events()]
+    assert [event["change_key"] for event in started_flashduty.change_events()] == [
+        "change"
+    ]
 
 
-def test_what_was_queued_keeps_its_time(answers: Answers, flashduty: Emulator) -> None:
-    (event,) = [e for e in flashduty.events() if e["alert_key"] == "plain"]
+def test_what_was_queued_keeps_its_time(
+    answers: Answers, started_flashduty: Emulator
+) -> None:
+    (event,) = [e for e in started_flashduty.events() if e["alert_key"] == "plain"]
 
     assert event["event_time"] == 1795419427
 
@@ -220,12 +224,12 @@ def test_nothing_is_queued_unless_asked_to(answers: Answers) -> None:
 
 
 def test_a_recovery_does_not_overtake_its_failure(
-    answers: Answers, flashduty: Emulator
+    answers: Answers, started_flashduty: Emulator
 ) -> None:
     assert answers["recovery"]["queued"] is False
-    assert delivered(flashduty, "in-turn") == ["Critical", "Ok"]
+    assert delivered(started_flashduty, "in-turn") == ["Critical", "Ok"]
     assert answers["look after recovery"]["counts"]["waiting"] == 0
-    (alert,) = [a for a in flashduty.alerts() if a["alert_key"] == "in-turn"]
+    (alert,) = [a for a in started_flashduty.alerts() if a["alert_key"] == "in-turn"]
     assert alert["status"] == "recovered"
 
 
@@ -246,7 +250,9 @@ def test_what_flashduty_refuses_later_is_kept_aside(answers: Answers) -> None:
     assert event["error"]["request_id"]
 
 
-def test_it_can_be_given_another_try(answers: Answers, flashduty: Emulator) -> None:
+def test_it_can_be_given_another_try(
+    answers: Answers, started_flashduty: Emulator
+) -> None:
     in_vain, result = answers["retry bad in vain"], answers["retry bad"]
 
     assert (in_vain["failed"], in_vain["changed"], in_vain["retried"]) == (
@@ -259,7 +265,7 @@ def test_it_can_be_given_another_try(answers: Answers, flashduty: Emulator) -> N
         1,
         0,
     )
-    assert delivered(flashduty, "bad") == ["Critical"]
+    assert delivered(started_flashduty, "bad") == ["Critical"]
 
 
 def test_flush_fails_when_something_still_waits(answers: Answers) -> None:
@@ -303,18 +309,18 @@ def test_an_outbox_that_is_of_no_use_is_said_to_be(answers: Answers) -> None:
 
 
 def test_a_damaged_outbox_does_not_stop_an_event(
-    answers: Answers, flashduty: Emulator
+    answers: Answers, started_flashduty: Emulator
 ) -> None:
     result = answers["send past a damaged one"]
 
     assert (result["changed"], result["queued"]) == (True, False)
-    assert delivered(flashduty, "past") == ["Critical"]
+    assert delivered(started_flashduty, "past") == ["Critical"]
     assert "damaged" in result["warnings"][0]
 
 
-def test_the_key_stands_nowhere(answers: Answers, flashduty: Emulator) -> None:
-    assert flashduty.alert_key not in answers.written
-    assert flashduty.change_key not in answers.written
+def test_the_key_stands_nowhere(answers: Answers, started_flashduty: Emulator) -> None:
+    assert started_flashduty.alert_key not in answers.written
+    assert started_flashduty.change_key not in answers.written
 
 
 def test_what_was_refused_can_be_forgotten(

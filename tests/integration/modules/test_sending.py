@@ -200,10 +200,12 @@ def answers(playground: Playground) -> Answers:
 
 
 @pytest.fixture
-def received(answers: Answers, flashduty: Emulator) -> dict[str, Result]:
+def received(answers: Answers, started_flashduty: Emulator) -> dict[str, Result]:
     """What arrived, by its request id."""
     return {
-        r["answer"]["request_id"]: r for r in flashduty.requests() if r["status"] == 200
+        r["answer"]["request_id"]: r
+        for r in started_flashduty.requests()
+        if r["status"] == 200
     }
 
 
@@ -249,10 +251,12 @@ def test_what_comes_back_is_what_was_sent(
 
 
 def test_a_key_is_made_and_closes_the_alert(
-    answers: Answers, flashduty: Emulator
+    answers: Answers, started_flashduty: Emulator
 ) -> None:
     key = answers["smallest"]["alert_key"]
-    (alert,) = [alert for alert in flashduty.alerts() if alert["alert_key"] == key]
+    (alert,) = [
+        alert for alert in started_flashduty.alerts() if alert["alert_key"] == key
+    ]
 
     assert len(key) >= 16
     assert alert["status"] == "recovered"
@@ -345,7 +349,7 @@ def test_what_just_fits_is_not_cut(answers: Answers) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_event_that_breaks_a_rule_is_not_sent(
-    answers: Answers, flashduty: Emulator, name: str
+    answers: Answers, started_flashduty: Emulator, name: str
 ) -> None:
     result = answers[f"refused: {name}"]
     _changes, *mentioned = REFUSED[name]
@@ -355,7 +359,9 @@ def test_an_event_that_breaks_a_rule_is_not_sent(
     assert result["error"]["code"] == "InvalidEvent"
     assert result["error"]["retryable"] is False
     assert [text for text in mentioned if text not in result["msg"]] == []
-    assert "Refused" not in [event["title_rule"] for event in flashduty.events()]
+    assert "Refused" not in [
+        event["title_rule"] for event in started_flashduty.events()
+    ]
 
 
 @pytest.mark.parametrize("name", MISCONFIGURED)
@@ -375,11 +381,13 @@ def test_changes_are_checked_too(answers: Answers) -> None:
 
 
 def test_nothing_was_sent_but_what_was_valid(
-    answers: Answers, flashduty: Emulator
+    answers: Answers, started_flashduty: Emulator
 ) -> None:
-    assert len(flashduty.requests()) == len(SENT) + len(["change", "both titles"])
+    assert len(started_flashduty.requests()) == len(SENT) + len(
+        ["change", "both titles"]
+    )
 
 
-def test_the_key_stands_nowhere(answers: Answers, flashduty: Emulator) -> None:
-    assert flashduty.alert_key not in answers.written
-    assert flashduty.change_key not in answers.written
+def test_the_key_stands_nowhere(answers: Answers, started_flashduty: Emulator) -> None:
+    assert started_flashduty.alert_key not in answers.written
+    assert started_flashduty.change_key not in answers.written

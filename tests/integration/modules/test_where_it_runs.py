@@ -187,10 +187,10 @@ def from_target(playground: Playground, bare_python: str) -> Answers:
 
 class TestFromTarget:
     def test_the_event_is_the_same(
-        self, from_target: Answers, flashduty: Emulator
+        self, from_target: Answers, started_flashduty: Emulator
     ) -> None:
         result = from_target["sent"]
-        (event,) = [e for e in flashduty.events() if e["alert_key"] == "target"]
+        (event,) = [e for e in started_flashduty.events() if e["alert_key"] == "target"]
 
         assert result["changed"] is True
         assert {name: event[name] for name in result["event"]} == result["event"]
@@ -199,7 +199,9 @@ class TestFromTarget:
         assert result["truncated"] == ["description"]
         assert len(result["warnings"]) == 1
         assert result["http_status"] == 200
-        assert "target" in [event["change_key"] for event in flashduty.change_events()]
+        assert "target" in [
+            event["change_key"] for event in started_flashduty.change_events()
+        ]
         assert from_target["change"]["event"]["link"] == "https://e.example/1"
 
     def test_it_really_runs_there(self, from_target: Answers) -> None:
@@ -239,12 +241,12 @@ class TestFromTarget:
         assert str(playground.home / "not/there.pem") in from_target["no ca"]["msg"]
 
     def test_what_the_target_cannot_deliver_waits_on_the_controller(
-        self, from_target: Answers, flashduty: Emulator
+        self, from_target: Answers, started_flashduty: Emulator
     ) -> None:
         result = from_target["queued"]
         statuses = [
             e["event_status"]
-            for e in flashduty.events()
+            for e in started_flashduty.events()
             if e["alert_key"] == "target-queued"
         ]
 
@@ -259,10 +261,10 @@ class TestFromTarget:
         assert from_target["outbox"]["counts"]["waiting"] == 0
 
     def test_nothing_runs_there_in_check_mode(
-        self, from_target: Answers, flashduty: Emulator
+        self, from_target: Answers, started_flashduty: Emulator
     ) -> None:
         assert from_target["check"]["changed"] is True
-        assert "target-check" not in arrived(flashduty)
+        assert "target-check" not in arrived(started_flashduty)
 
     def test_a_missing_library_is_named_with_the_remedy(
         self, from_target: Answers
@@ -286,9 +288,13 @@ class TestFromTarget:
         assert (result["alert_key"], result["queued"]) == ("target", False)
 
     def test_the_key_stands_nowhere(
-        self, from_target: Answers, flashduty: Emulator
+        self, from_target: Answers, started_flashduty: Emulator
     ) -> None:
-        for key in (flashduty.alert_key, flashduty.change_key, "hide-me-please"):
+        for key in (
+            started_flashduty.alert_key,
+            started_flashduty.change_key,
+            "hide-me-please",
+        ):
             assert key not in from_target.written
         # 2.16 shows what a module was called with.
         if from_target["sent"].get("invocation"):
@@ -324,10 +330,12 @@ def checked(playground: Playground) -> Answers:
 
 
 class TestCheckModeAndDiff:
-    def test_nothing_is_sent(self, checked: Answers, flashduty: Emulator) -> None:
-        assert "check" not in arrived(flashduty)
+    def test_nothing_is_sent(
+        self, checked: Answers, started_flashduty: Emulator
+    ) -> None:
+        assert "check" not in arrived(started_flashduty)
         assert "check" not in [
-            event["change_key"] for event in flashduty.change_events()
+            event["change_key"] for event in started_flashduty.change_events()
         ]
 
     def test_the_result_is_what_it_would_be(self, checked: Answers) -> None:
@@ -355,10 +363,10 @@ class TestCheckModeAndDiff:
         assert checked["no key"]["error"]["code"] == "InvalidConfiguration"
 
     def test_the_key_is_not_even_in_a_label(
-        self, checked: Answers, flashduty: Emulator
+        self, checked: Answers, started_flashduty: Emulator
     ) -> None:
         assert checked["event"]["event"]["labels"] == {"name": "[hidden]"}
-        assert flashduty.alert_key not in checked.written
+        assert started_flashduty.alert_key not in checked.written
 
 
 def test_many_hosts_and_loops(playground: Playground) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import json
 import shutil
+import time
 import typing as t
 from pathlib import Path
 
@@ -16,9 +17,13 @@ import pytest
 
 from tests.emulator.control import Emulator, Item
 from tests.tools.cores import Core
-from tests.tools.playbooks import PlaybookRun, RunningPlaybook, Workspace
-
-CALLBACK = "flashcat.flashduty.alert_on_failure"
+from tests.tools.playbooks import (
+    CALLBACK,
+    PlaybookRun,
+    RunningPlaybook,
+    Workspace,
+    inventory_of,
+)
 
 # Each task fails on the hosts whose variable ``broken`` names it. ``raw`` is the fastest there is.
 TASK = """
@@ -27,6 +32,23 @@ TASK = """
       tags: {tag}
 """
 
+# It stops at its second task until the file "go" is there; "started" says that it is there.
+SLOW = """
+- name: Play
+  hosts: all
+  gather_facts: false
+  vars:
+    flashduty_labels:
+      team: edge
+  tasks:
+    - name: Fail on h1
+      ansible.builtin.raw: "{{ 'exit 1' if inventory_hostname == 'h1' and fails | default(false) else 'true' }}"
+      tags: now
+    - name: Wait
+      ansible.builtin.raw: touch {{ playbook_dir }}/started; while [ ! -e {{ playbook_dir }}/go ]; do sleep 0.1; done
+"""
+SLOW_HOSTS = ["h1", "h2"]
+
 
 def playbook_of(*names: str, head: str = "") -> str:
     """Return a play of such tasks for all hosts, each task with its name in lower case as its tag."""
@@ -34,10 +56,14 @@ def playbook_of(*names: str, head: str = "") -> str:
     return f"- name: Play\n  hosts: all\n  gather_facts: false\n{head}  tasks:{tasks}"
 
 
-def inventory_of(*hosts: str) -> str:
-    """Return an inventory of lines such as ``h1``, ``h1 broken=First`` or ``h1 gone``."""
-    lines = [host.replace(" gone", " ansible_connection=gone") for host in hosts]
-    return "\n".join([*lines, "", "[all:vars]", "ansible_connection=local", ""])
+def rename_controller(folder: Path, name: str) -> dict[str, str]:
+    """Return an environment in which this machine has another name."""
+    folder = folder / name
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        f"import socket\n\nsocket.gethostname = lambda: {name!r}\n"
+    )
+    return {"PYTHONPATH": str(folder)}
 
 
 class Story(Workspace):
@@ -142,20 +168,17 @@ class Story(Workspace):
         return alert
 
 
-@pytest.fixture(scope="session")
-def shared_emulator() -> t.Iterator[Emulator]:
-    """One Flashduty for many tests: starting it takes as long as a playbook."""
-    with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def flashduty(shared_emulator: Emulator) -> Emulator:
-    """A Flashduty that has heard of nothing yet."""
-    if not shared_emulator.running:
-        shared_emulator.start()
-    shared_emulator.reset()
-    return shared_emulator
+def begin_slow(story: Story, *arguments: str, **others: t.Any) -> RunningPlaybook:
+    """Start the slow playbook and return when it is at its second task."""
+    (story.folder / "started").unlink(missing_ok=True)
+    (story.folder / "go").unlink(missing_ok=True)
+    running = story.begin(SLOW, *arguments, hosts=SLOW_HOSTS, **others)
+    deadline = time.monotonic() + 60
+    while not (story.folder / "started").exists():
+        assert time.monotonic() < deadline, running.stdout + running.stderr
+        assert running.process.poll() is None, running.stdout + running.stderr
+        time.sleep(0.02)
+    return running
 
 
 @pytest.fixture

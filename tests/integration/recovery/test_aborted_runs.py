@@ -14,37 +14,7 @@ import pytest
 
 from tests.tools.playbooks import PlaybookRun, RunningPlaybook
 
-from .conftest import Story, playbook_of
-
-# It stops at its second task until the file "go" is there; "started" says that it is there.
-SLOW = """
-- name: Play
-  hosts: all
-  gather_facts: false
-  vars:
-    flashduty_labels:
-      team: edge
-  tasks:
-    - name: Fail on h1
-      ansible.builtin.raw: "{{ 'exit 1' if inventory_hostname == 'h1' and fails | default(false) else 'true' }}"
-      tags: now
-    - name: Wait
-      ansible.builtin.raw: touch {{ playbook_dir }}/started; while [ ! -e {{ playbook_dir }}/go ]; do sleep 0.1; done
-"""
-HOSTS = ["h1", "h2"]
-
-
-def begin(story: Story, *arguments: str, **others: t.Any) -> RunningPlaybook:
-    """Start the playbook and return when it is at its second task."""
-    (story.folder / "started").unlink(missing_ok=True)
-    (story.folder / "go").unlink(missing_ok=True)
-    running = story.begin(SLOW, *arguments, hosts=HOSTS, **others)
-    deadline = time.monotonic() + 60
-    while not (story.folder / "started").exists():
-        assert time.monotonic() < deadline, running.stdout + running.stderr
-        assert running.process.poll() is None, running.stdout + running.stderr
-        time.sleep(0.02)
-    return running
+from .conftest import SLOW, SLOW_HOSTS, Story, begin_slow, playbook_of
 
 
 def finish(story: Story, running: RunningPlaybook) -> PlaybookRun:
@@ -56,7 +26,7 @@ def finish(story: Story, running: RunningPlaybook) -> PlaybookRun:
 
 def run_to_its_end(story: Story, *arguments: str, **others: t.Any) -> PlaybookRun:
     (story.folder / "go").touch()
-    return story.play(SLOW, *arguments, hosts=HOSTS, **others)
+    return story.play(SLOW, *arguments, hosts=SLOW_HOSTS, **others)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +36,7 @@ def run_to_its_end(story: Story, *arguments: str, **others: t.Any) -> PlaybookRu
 def test_a_terminated_run_raises_an_alert_that_the_next_complete_run_closes(
     story: Story, number: signal.Signals
 ) -> None:
-    running = begin(story)
+    running = begin_slow(story)
     running.signal(number)
     run = finish(story, running)
 
@@ -86,7 +56,7 @@ def test_a_terminated_run_raises_an_alert_that_the_next_complete_run_closes(
 
 
 def test_a_terminated_run_still_delivers_its_failures(story: Story) -> None:
-    running = begin(story, "-e", "{fails: true}")
+    running = begin_slow(story, "-e", "{fails: true}")
     running.signal(signal.SIGTERM, group=True)
     finish(story, running)
 
@@ -102,7 +72,7 @@ def test_a_terminated_run_still_delivers_its_failures(story: Story) -> None:
 
 
 def test_ctrl_c_raises_nothing_of_its_own(story: Story) -> None:
-    running = begin(story, "-e", "{fails: true}")
+    running = begin_slow(story, "-e", "{fails: true}")
     running.signal(signal.SIGINT, group=True)
     run = finish(story, running)
 
@@ -130,7 +100,7 @@ def test_an_exception_raises_an_alert(story: Story, way: str) -> None:
     story.write("broken.yml", "- name: [unclosed\n")
     playbook = playbook_of("First")
 
-    run = story.play(playbook + BREAKS_OFF[way], hosts=HOSTS)
+    run = story.play(playbook + BREAKS_OFF[way], hosts=SLOW_HOSTS)
     assert run.rc not in (0, 2)
     assert "PLAY RECAP" not in run.output
     assert "Flashduty: 1 alert raised.\n" in run.output
@@ -142,7 +112,7 @@ def test_an_exception_raises_an_alert(story: Story, way: str) -> None:
 
 @pytest.mark.any_core
 def test_report_aborted_turns_it_off(story: Story) -> None:
-    running = begin(story, options={"report_aborted": False, "watch": True})
+    running = begin_slow(story, options={"report_aborted": False, "watch": True})
     running.signal(signal.SIGTERM)
     finish(story, running)
 
@@ -163,7 +133,9 @@ def test_where_alerts_are_off_an_abort_raises_none(
         playbook_of("First")
         + "    - name: Pause\n      ansible.builtin.pause:\n        seconds: 5\n"
     )
-    running = story.begin(playbook, *arguments, hosts=HOSTS, options={"watch": True})
+    running = story.begin(
+        playbook, *arguments, hosts=SLOW_HOSTS, options={"watch": True}
+    )
     deadline = time.monotonic() + 60
     while "TASK [Pause]" not in running.stdout:
         assert running.process.poll() is None, running.stdout + running.stderr
@@ -178,7 +150,7 @@ def test_where_alerts_are_off_an_abort_raises_none(
 
 def test_a_killed_run_that_is_watched_raises_an_alert(story: Story) -> None:
     options = {"watch": True}
-    running = begin(story, "-e", "{fails: true}", options=options)
+    running = begin_slow(story, "-e", "{fails: true}", options=options)
     running.signal(signal.SIGKILL)
     finish(story, running)
 
@@ -199,7 +171,7 @@ def test_a_run_is_watched_even_if_something_waits_from_earlier(story: Story) -> 
     )
     story.flashduty.start()
 
-    running = begin(story, options={"watch": True})
+    running = begin_slow(story, options={"watch": True})
     running.signal(signal.SIGKILL)
     finish(story, running)
 
@@ -217,7 +189,7 @@ def test_a_watched_run_that_ends_well_says_nothing(story: Story) -> None:
 @pytest.mark.any_core
 def test_a_killed_run_loses_no_failure(story: Story) -> None:
     story.flashduty.stop()
-    running = begin(story, "-e", "{fails: true}")
+    running = begin_slow(story, "-e", "{fails: true}")
     running.kill()
     finish(story, running)
     story.flashduty.start()
@@ -233,10 +205,10 @@ def test_a_killed_run_loses_no_failure(story: Story) -> None:
 def test_a_second_playbook_that_is_aborted_leaves_the_first_alone(story: Story) -> None:
     first = story.write("first.yml", playbook_of("First"))
     (story.folder / "started").unlink(missing_ok=True)
-    running = begin(story, str(first))
+    running = begin_slow(story, str(first))
     running.signal(signal.SIGTERM)
     finish(story, running)
     assert [a["title"] for a in story.alerts("open")] == ["playbook.yml was aborted"]
 
-    story.play(first, hosts=HOSTS)
+    story.play(first, hosts=SLOW_HOSTS)
     assert len(story.alerts("open")) == 1

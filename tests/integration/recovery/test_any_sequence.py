@@ -20,8 +20,9 @@ from collections import Counter
 import hypothesis
 import hypothesis.strategies as st
 
+from tests.tools.recovery_model import Model, Run
+
 from .conftest import Story, playbook_of
-from .model import Model, Run
 
 HOSTS = ("h1", "h2", "h3", "h4")
 TASKS = ("First", "Second", "Third")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Story, playbook_of
-from .test_aborted_runs import begin
+from .conftest import Story, begin_slow, playbook_of
 
 PLAYBOOK = playbook_of("First", "Second")
 HOSTS = ["h1", "h2", "h3"]
@@ -228,7 +227,7 @@ def test_an_outage_of_the_service_only_delays(story: Story) -> None:
 def test_a_run_leaves_alone_what_another_has_opened_meanwhile(story: Story) -> None:
     """h1 has passed the task in the slow run before it fails in the other one."""
     story.play(PLAYBOOK, hosts=["h9 broken=First"], options={"playbook_id": "any"})
-    slow = begin(story)
+    slow = begin_slow(story)
     fails = story.folder / "playbook.yml"
     story.play(fails, "-e", "{fails: true}", "--tags", "now", hosts=["h1"])
     assert story.open == ["h1", "h9"]

@@ -71,21 +71,21 @@ def test_the_demo_tells_where_the_web_page_is(
 
 
 def test_against_the_service_itself_both_alerts_open_and_close(
-    emulator: Emulator,
+    flashduty: Emulator,
 ) -> None:
-    demo = run_demo(PUSH_URL=emulator.push_url)
+    demo = run_demo(PUSH_URL=flashduty.push_url)
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    alerts = emulator.alerts()
+    alerts = flashduty.alerts()
     assert {alert["labels"]["resource"] for alert in alerts} == {"web2", "db1"}
     assert {alert["status"] for alert in alerts} == {"recovered"}
-    assert emulator.alert_key not in demo.stdout + demo.stderr
+    assert flashduty.alert_key not in demo.stdout + demo.stderr
 
 
-def test_against_a_service_that_refuses_the_key_it_says_so(emulator: Emulator) -> None:
+def test_against_a_service_that_refuses_the_key_it_says_so(flashduty: Emulator) -> None:
     wrong_key = "f" * 32
 
-    demo = run_demo(PUSH_URL=emulator.push_url.replace(emulator.alert_key, wrong_key))
+    demo = run_demo(PUSH_URL=flashduty.push_url.replace(flashduty.alert_key, wrong_key))
 
     assert demo.returncode == 1
     assert "The demo did not go as promised" in demo.stdout

@@ -13,8 +13,7 @@ import pytest
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core, configured_cores
 
-from .conftest import Story, playbook_of
-from .test_stateless import rename_controller
+from .conftest import Story, playbook_of, rename_controller
 
 BROKEN = ["h1 broken=First", "h2"]
 PLAYBOOK = playbook_of("First")

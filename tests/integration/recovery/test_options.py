@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CALLBACK, Story, playbook_of
+from tests.tools.playbooks import CALLBACK
+
+from .conftest import Story, playbook_of
 
 PLAYBOOK = playbook_of("First")
 BROKEN = ["h1 broken=First", "h2"]

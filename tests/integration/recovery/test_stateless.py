@@ -10,22 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Story, playbook_of
+from .conftest import Story, playbook_of, rename_controller
 
 pytestmark = pytest.mark.any_core
 
 PLAYBOOK = playbook_of("First", "Second")
 STATELESS = {"recovery": "stateless"}
-
-
-def rename_controller(folder: Path, name: str) -> dict[str, str]:
-    """Return an environment in which this machine has another name."""
-    folder = folder / name
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(
-        f"import socket\n\nsocket.gethostname = lambda: {name!r}\n"
-    )
-    return {"PYTHONPATH": str(folder)}
 
 
 def test_an_alert_closes_from_another_controller(story: Story, tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Story, playbook_of
-from .test_stateless import rename_controller
+from .conftest import Story, playbook_of, rename_controller
 
 PLAYBOOK = playbook_of("First")
 BROKEN = ["h1 broken=First", "h2"]

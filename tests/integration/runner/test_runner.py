@@ -39,10 +39,10 @@ PLAYBOOK = """
 class Job:
     """What AWX lays out for one job, and how it starts it."""
 
-    def __init__(self, folder: Path, core: Core, emulator: Emulator) -> None:
+    def __init__(self, folder: Path, core: Core, flashduty: Emulator) -> None:
         self._folder = folder
         self._core = core
-        self._emulator = emulator
+        self._flashduty = flashduty
 
     def run(self, number: int, command: str) -> list[str]:
         """Run the job to its end in a container's place: with nothing that an earlier job has left."""
@@ -56,7 +56,7 @@ class Job:
         job = {
             "ANSIBLE_CALLBACKS_ENABLED": "flashcat.flashduty.alert_on_failure",
             # As a custom credential type would inject it.
-            "FLASHDUTY_PUSH_URL": self._emulator.push_url,
+            "FLASHDUTY_PUSH_URL": self._flashduty.push_url,
             "FLASHDUTY_RECOVERY": "stateless",
             "FLASHDUTY_STATE_PATH": str(data / "state"),
             "JOB_ID": str(number),
@@ -103,16 +103,16 @@ def labels_of(alert: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 
 def test_a_job_pages_and_the_next_good_job_closes_it_in_another_container(
-    core: Core, emulator: Emulator, tmp_path: Path
+    core: Core, flashduty: Emulator, tmp_path: Path
 ) -> None:
-    job = Job(tmp_path, core, emulator)
+    job = Job(tmp_path, core, flashduty)
 
     events = job.run(71, "false")
 
     # What AWX shows of the job is whole.
     assert events[0] == "playbook_on_start"
     assert "playbook_on_stats" in events
-    alerts = {labels_of(alert)["host"]: alert for alert in emulator.alerts()}
+    alerts = {labels_of(alert)["host"]: alert for alert in flashduty.alerts()}
     assert set(alerts) == {"web1", "web2"}
     labels = labels_of(alerts["web1"])
     assert labels["job_id"] == "71"
@@ -122,18 +122,18 @@ def test_a_job_pages_and_the_next_good_job_closes_it_in_another_container(
 
     job.run(72, "true")
 
-    assert {alert["status"] for alert in emulator.alerts()} == {"recovered"}
+    assert {alert["status"] for alert in flashduty.alerts()} == {"recovered"}
 
 
 def test_localhost_is_known_by_the_job_template_since_containers_have_random_names(
-    core: Core, emulator: Emulator, tmp_path: Path
+    core: Core, flashduty: Emulator, tmp_path: Path
 ) -> None:
-    job = Job(tmp_path, core, emulator)
+    job = Job(tmp_path, core, flashduty)
 
     # Fails on localhost alone.
     job.run(81, "{{ 'false' if inventory_hostname == 'localhost' else 'true' }}")
 
-    (alert,) = [alert for alert in emulator.alerts() if alert["status"] == "open"]
+    (alert,) = [alert for alert in flashduty.alerts() if alert["status"] == "open"]
     assert labels_of(alert)["host"] == "localhost"
     assert labels_of(alert)["resource"] == "Converge the shop"
     assert "Converge the shop" in alert["title"]

@@ -18,9 +18,8 @@ import pytest
 
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
-from tests.tools.playbooks import PlaybookRun, Workspace
+from tests.tools.playbooks import CALLBACK, PlaybookRun, Workspace
 
-CALLBACK = "flashcat.flashduty.alert_on_failure"
 OUR_LINES = re.compile(r"^.*Flashduty.*(?:\n(?![\[{]|\w+:|PLAY|TASK).+)*", re.MULTILINE)
 
 
@@ -135,7 +134,7 @@ def processes_of(folder: Path) -> dict[int, tuple[bytes, bytes]]:
 
 
 @pytest.fixture
-def leaks(tmp_path: Path, core: Core, emulator: Emulator) -> t.Iterator[Leaks]:
-    leaks = Leaks(tmp_path, core, emulator)
+def leaks(tmp_path: Path, core: Core, flashduty: Emulator) -> t.Iterator[Leaks]:
+    leaks = Leaks(tmp_path, core, flashduty)
     yield leaks
     leaks.close()

@@ -17,8 +17,9 @@ import pytest
 
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
+from tests.tools.playbooks import CALLBACK, inventory_of
 
-from .conftest import CALLBACK, Leaks, processes_of
+from .conftest import Leaks, processes_of
 
 # With characters that are written in another way in a URL, in JSON and in HTML.
 KEY = 'Kx+7/pQ==zz&%41"0123456789abcdef'
@@ -38,20 +39,16 @@ PLAYBOOK = """
     - name: Fail
       ansible.builtin.raw: "{{ command | default('exit 1') }}"
 """
-INVENTORY = "h1 ansible_connection=local\n"
+INVENTORY = inventory_of("h1")
 
 
 @pytest.fixture
-def flashduty() -> t.Iterator[Emulator]:
-    with Emulator(alert_keys=(KEY,)) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def keeper(tmp_path: Path, core: Core, flashduty: Emulator) -> t.Iterator[Leaks]:
-    keeper = Leaks(tmp_path, core, flashduty)
-    yield keeper
-    keeper.close()
+def keeper(tmp_path: Path, core: Core) -> t.Iterator[Leaks]:
+    """Runs against a Flashduty of its own, whose key is this one."""
+    with Emulator(alert_keys=(KEY,)) as flashduty:
+        keeper = Leaks(tmp_path, core, flashduty)
+        yield keeper
+        keeper.close()
 
 
 def environment_with_log(keeper: Leaks) -> dict[str, str]:
@@ -200,7 +197,7 @@ def test_the_courier_has_the_key_neither_in_its_arguments_nor_in_its_environment
     keeper.flashduty.misbehave({"kind": "hang", "seconds": 20, "times": 0})
     running = keeper.start(
         PLAYBOOK,
-        inventory="h1 ansible_connection=local\nh2 ansible_connection=local command='sleep 5'\n",
+        inventory=inventory_of("h1", "h2 command='sleep 5'"),
         environment={
             **environment_with_log(keeper),
             "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,

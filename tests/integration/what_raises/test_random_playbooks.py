@@ -20,9 +20,7 @@ from tests.emulator.control import Emulator
 from tests.tools.cores import Core
 
 from .random_playbooks import HOSTS, RandomPlaybook
-from .test_what_raises import Row, Run, flashduty, look
-
-__all__ = ["flashduty"]
+from .runs import Row, Run, look
 
 PLAYBOOKS = int(os.environ.get("FLASHDUTY_TEST_PLAYBOOKS") or 6)
 STRATEGIES = ("linear", "linear", "free", "host_pinned")

@@ -17,7 +17,8 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ini import (
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-CALLBACK = "flashcat.flashduty.alert_on_failure"
+from tests.tools.playbooks import CALLBACK
+
 CONFIGURATION = """\
 # The configuration of the control node
 

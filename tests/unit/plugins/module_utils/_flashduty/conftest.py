@@ -17,13 +17,8 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.conn
     PATHS,
     Connection,
 )
-from hypothesis import settings
 
 from tests.emulator.control import Emulator
-
-# Machines of CI are slow now and then.
-settings.register_profile("flashduty", deadline=None)
-settings.load_profile("flashduty")
 
 
 @pytest.fixture(autouse=True)
@@ -34,19 +29,6 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(scope="session")
-def started_flashduty() -> t.Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def flashduty(started_flashduty: Emulator) -> Emulator:
-    """A Flashduty on loopback that knows nothing yet."""
-    started_flashduty.reset()
-    return started_flashduty
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.subject
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.integration.recovery.model import Model, Run
+from tests.tools.recovery_model import Model, Run
 
 TASK = TaskIdentity("Play", "", "site.yml", "Task", "command")
 OTHER = TaskIdentity("Play", "", "site.yml", "Other", "command")
