@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 # The strategies load this file before they fork a worker for each host, so the client is imported once.
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
     alert_event_argument_spec,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (

@@ -9,6 +9,9 @@ import sys
 import typing as t
 
 from ansible import constants as C
+from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
+    connection_info_argument_spec,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.client import (
     Client,
 )
@@ -16,8 +19,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
     ConfigurationError,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    CHANGE_PREFIX,
-    connection_info_argument_spec,
     resolve_state_path,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
@@ -25,7 +26,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base i
     Result,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.diagnostics import (
-    authorities_of,
+    ca_bundle_of,
     is_writable,
     proxy_of,
     requests_version,
@@ -45,8 +46,8 @@ class ActionModule(ControllerAction):
         return connection_info_argument_spec()
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
-        alert = self._describe(options, kind="alert", prefix="")
-        state_path = resolve_state_path(self.layers(options, kind="alert"))
+        alert = self._describe(options, kind="alert")
+        state_path = resolve_state_path(self.layers(options))
         state_writable = is_writable(state_path)
         problems = [alert["problem"]] if alert["problem"] else []
         if not state_writable:
@@ -55,7 +56,7 @@ class ActionModule(ControllerAction):
             )
         return {
             "alert": alert,
-            "change": self._describe(options, kind="change", prefix=CHANGE_PREFIX),
+            "change": self._describe(options, kind="change"),
             "requests_version": requests_version(),
             "python": sys.executable,
             "config_file": configuration_file(),
@@ -65,13 +66,11 @@ class ActionModule(ControllerAction):
             "problems": problems,
         }
 
-    def _describe(self, options: dict[str, t.Any], *, kind: str, prefix: str) -> Result:
+    def _describe(self, options: dict[str, t.Any], *, kind: str) -> Result:
         facts = dict.fromkeys(("problem", "url", "integration", "proxy", "authorities"))
         result: Result = {"configured": False, **facts, "options": {}, "sources": {}}
         try:
-            resolved = self.resolve(
-                self.layers(options, kind=kind, prefix=prefix), kind=kind
-            )
+            resolved = self.resolve(self.layers(options), kind=kind)
             connection = resolved.connection
             result.update(
                 url=connection.url,
@@ -88,7 +87,7 @@ class ActionModule(ControllerAction):
             result.update(
                 configured=True,
                 proxy=proxy_of(connection),
-                authorities=authorities_of(connection),
+                authorities=ca_bundle_of(connection),
             )
         except ConfigurationError as exc:
             result["problem"] = str(exc)

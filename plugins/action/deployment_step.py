@@ -12,6 +12,9 @@ import uuid
 
 from ansible import context
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
+    deployment_step_argument_spec,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
     Connection,
 )
@@ -24,9 +27,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
     Redactor,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    CHANGE_PREFIX,
-    deployment_step_argument_spec,
-    names_a_key,
+    has_integration_key,
     resolve_state_path,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
@@ -311,9 +312,9 @@ class ActionModule(ControllerAction):
         """Return the integrations that are configured. What is wrong with one is said, and it does without."""
         connections: dict[str, Connection] = {}
         state_path = ""
-        for kind, prefix in (("alert", ""), ("change", CHANGE_PREFIX)):
-            layers = self.layers(self._options, kind=kind, prefix=prefix)
-            if not names_a_key(layers) or (
+        layers = self.layers(self._options)
+        for kind in ("alert", "change"):
+            if not has_integration_key(layers, kind=kind) or (
                 kind == "alert" and not self._options["alert"]
             ):
                 continue
@@ -383,7 +384,7 @@ class ActionModule(ControllerAction):
 
     def _callback_settings(self) -> Settings:
         """Return those options of the callback that count here, too, from environment and ansible.cfg."""
-        layers = configured_layers("alert")
+        layers = configured_layers()
 
         def get(option: str) -> str | None:
             if option not in ("alert_namespace", "redact_patterns"):

@@ -7,6 +7,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
+    outbox_flush_argument_spec,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.client import (
     Client,
 )
@@ -24,16 +27,14 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     exists,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    CHANGE_PREFIX,
-    names_a_key,
-    outbox_flush_argument_spec,
+    has_integration_key,
     resolve_count,
     resolve_state_path,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
-    outbox_problems,
+    outbox_errors,
 )
 
 
@@ -46,14 +47,14 @@ class ActionModule(ControllerAction):
         return outbox_flush_argument_spec()
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
-        layers = self.layers(options, kind="alert")
+        layers = self.layers(options)
         state_path = resolve_state_path(layers)
         max_in_flight = resolve_count(layers, "max_in_flight", default=8, at_least=1)
         rate_limit = resolve_count(layers, "rate_limit", default=900)
         connections = self._connections(options)
         if not exists(state_path):
             return {**_result(), "state_path": state_path}
-        with outbox_problems(), Outbox(state_path) as outbox:
+        with outbox_errors(), Outbox(state_path) as outbox:
             if self._task.check_mode:
                 result = _prediction(outbox, connections, options)
             else:
@@ -62,16 +63,14 @@ class ActionModule(ControllerAction):
 
     def _connections(self, options: dict[str, t.Any]) -> dict[str, Connection]:
         """Return the connections that are configured, by kind."""
-        layers = {
-            kind: self.layers(options, kind=kind, prefix=prefix)
-            for kind, prefix in (("alert", ""), ("change", CHANGE_PREFIX))
-        }
+        layers = self.layers(options)
         # Without any key, what is said about the alert integration is the clearest.
-        configured = [kind for kind in layers if names_a_key(layers[kind])] or ["alert"]
-        return {
-            kind: self.resolve(layers[kind], kind=kind).connection
-            for kind in configured
-        }
+        configured = [
+            kind
+            for kind in ("alert", "change")
+            if has_integration_key(layers, kind=kind)
+        ] or ["alert"]
+        return {kind: self.resolve(layers, kind=kind).connection for kind in configured}
 
 
 @dataclasses.dataclass(frozen=True)

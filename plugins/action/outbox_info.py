@@ -7,20 +7,22 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
+    outbox_info_argument_spec,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     FILE_NAME,
     Outbox,
     exists,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    outbox_info_argument_spec,
     resolve_state_path,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
     as_utc,
-    outbox_problems,
+    outbox_errors,
 )
 
 _LISTS = ("waiting", "undeliverable", "open_alerts")
@@ -33,13 +35,13 @@ class ActionModule(ControllerAction):
         return outbox_info_argument_spec()
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
-        state_path = resolve_state_path(self.layers(options, kind="alert"))
+        state_path = resolve_state_path(self.layers(options))
         limit = options["limit"] or None
         found: Result = {name: [] for name in _LISTS} | {
             "counts": dict.fromkeys(_LISTS, 0)
         }
         if exists(state_path):
-            with outbox_problems(), Outbox(state_path) as outbox:
+            with outbox_errors(), Outbox(state_path) as outbox:
                 found = _read(outbox, limit)
         size = _size(os.path.join(state_path, FILE_NAME))
         return {**found, "state_path": state_path, "size": size}

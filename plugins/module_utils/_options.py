@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The options that all plugins share: their argument specs, and what is in force where several places set one.
+"""What is in force where several places set an option: layers, their precedence, and readers of values.
 
 A place that can set options is a :class:`Layer`: the task, the environment, ``ansible.cfg``. Layers come in a list, the
 one that counts most first. The integration key and the URL are each decided by the first layer that says anything
@@ -21,187 +21,42 @@ import os
 import re
 import typing as t
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ._flashduty.connection import DEFAULT_API_URL, PATHS, Connection
 from ._flashduty.errors import ConfigurationError
-from ._flashduty.events import ALERT_STATUSES, CHANGE_STATUSES
+from ._flashduty.push_url import (
+    change_url_beside,
+    check_key,
+    key_from_push_url,
+    origin,
+    url_from_api_url,
+    url_from_push_url,
+)
 
 DEFAULT_STATE_PATH = "~/.ansible/flashduty"
 
-# A change integration has a key of its own: where one place can name both, a change's options have this prefix.
-CHANGE_PREFIX = "change_"
-# What only the alert's options may hold, asked for while the URL for a change is looked for.
-ALERT_PUSH_URL = "alert_push_url"
-
 _KEY_OPTIONS = ("integration_key", "integration_key_file", "push_url")
-_PATH_OPTIONS = (
-    "integration_key_file",
-    "ca_path",
-    "client_cert",
-    "client_key",
-    "state_path",
-)
-# A name that hardly any file has.
+# A change integration has a key of its own, whose options have this prefix.
+_CHANGE_PREFIX = "change_"
+_PATH_OPTIONS = ("ca_path", "client_cert", "client_key")
+# 24 letters and digits or more: rather a key than the name of a file.
 _LOOKS_LIKE_A_KEY = re.compile(r"[0-9A-Za-z]{24,}")
-_HINTS_OF_A_KEY = (
-    "Copy it from the integration's page in the Flashduty console, where it stands in the push URL after"
-    " integration_key=."
-)
-
-
-def connection_argument_spec() -> dict[str, t.Any]:
-    """Return a fresh argument spec of the options that say how to reach Flashduty, and where the state is.
-
-    There are no defaults: an option that the task does not set may be set elsewhere.
-    """
-    return {
-        "integration_key": {"type": "str", "no_log": True},
-        "integration_key_file": {"type": "path", "no_log": False},
-        "push_url": {"type": "str", "no_log": True},
-        "api_url": {"type": "str"},
-        "validate_certs": {"type": "bool"},
-        "ca_path": {"type": "path"},
-        "client_cert": {"type": "path"},
-        "client_key": {"type": "path", "no_log": False},
-        "use_proxy": {"type": "bool"},
-        "timeout": {"type": "float"},
-        "retries": {"type": "int"},
-        "state_path": {"type": "path"},
-    }
-
-
-def _sending_argument_spec() -> dict[str, t.Any]:
-    return {
-        "queue_on_failure": {"type": "bool", "default": False},
-        "send_from": {
-            "type": "str",
-            "choices": ["controller", "target"],
-            "default": "controller",
-        },
-    }
-
-
-def alert_event_argument_spec() -> dict[str, t.Any]:
-    """Return a fresh argument spec, shared by the module and the action plugin."""
-    return {
-        **connection_argument_spec(),
-        **_sending_argument_spec(),
-        "title_rule": {"type": "str", "required": True, "aliases": ["title"]},
-        "event_status": {
-            "type": "str",
-            "required": True,
-            "choices": list(ALERT_STATUSES),
-        },
-        "alert_key": {"type": "str", "no_log": False},
-        "event_time": {"type": "int"},
-        "description": {"type": "str"},
-        "labels": {"type": "dict"},
-        "images": {
-            "type": "list",
-            "elements": "dict",
-            "options": {
-                "src": {"type": "str", "required": True},
-                "alt": {"type": "str"},
-                "href": {"type": "str"},
-            },
-        },
-    }
-
-
-def change_event_argument_spec() -> dict[str, t.Any]:
-    """Return a fresh argument spec, shared by the module and the action plugin."""
-    return {
-        **connection_argument_spec(),
-        **_sending_argument_spec(),
-        "change_key": {"type": "str", "required": True, "no_log": False},
-        "change_status": {
-            "type": "str",
-            "required": True,
-            "choices": list(CHANGE_STATUSES),
-        },
-        "title": {"type": "str", "required": True},
-        "event_time": {"type": "int"},
-        "description": {"type": "str"},
-        "link": {"type": "str"},
-        "labels": {"type": "dict"},
-    }
-
-
-def _both_connections_argument_spec() -> dict[str, t.Any]:
-    return {
-        **connection_argument_spec(),
-        "change_integration_key": {"type": "str", "no_log": True},
-        "change_integration_key_file": {"type": "path", "no_log": False},
-        "change_push_url": {"type": "str", "no_log": True},
-    }
-
-
-def outbox_info_argument_spec() -> dict[str, t.Any]:
-    """Return a fresh argument spec, shared by the module and the action plugin."""
-    return {
-        **_both_connections_argument_spec(),
-        "limit": {"type": "int", "default": 100},
-    }
-
-
-def connection_info_argument_spec() -> dict[str, t.Any]:
-    """Return a fresh argument spec, shared by the module and the action plugin."""
-    return _both_connections_argument_spec()
-
-
-def outbox_flush_argument_spec() -> dict[str, t.Any]:
-    """Return a fresh argument spec, shared by the module and the action plugin."""
-    return {
-        **_both_connections_argument_spec(),
-        "wait": {"type": "float", "default": 60.0},
-        "max_in_flight": {"type": "int"},
-        "rate_limit": {"type": "int"},
-        "retry_undeliverable": {"type": "bool", "default": False},
-        "discard_undeliverable": {"type": "bool", "default": False},
-    }
-
-
-def deployment_step_argument_spec() -> dict[str, t.Any]:
-    """Return a fresh argument spec, shared by the module and the action plugin."""
-    return {
-        **_both_connections_argument_spec(),
-        "step": {
-            "type": "str",
-            "choices": ["begin", "passed", "failed", "report"],
-            "required": True,
-        },
-        "name": {"type": "str", "required": True},
-        "version": {"type": "str", "default": ""},
-        "description": {"type": "str", "default": ""},
-        "link": {"type": "str", "default": ""},
-        "labels": {"type": "dict", "default": {}},
-        "hosts": {"type": "list", "elements": "str", "default": []},
-        "alert": {"type": "bool", "default": True},
-        "alert_status": {
-            "type": "str",
-            "choices": [status for status in ALERT_STATUSES if status != "Ok"],
-            "default": "Critical",
-        },
-        "callback": {"type": "bool", "default": False},
-        "watch": {"type": "bool", "default": True},
-    }
 
 
 class Layer(t.NamedTuple):
     """One place that can set options.
 
-    :param name: what a person calls the place.
+    :param place: what a person calls the place.
     :param get: returns the value of an option, or None where it is not set there.
-    :param spell: returns how the option is written there, for messages.
+    :param display_name: returns how the option is written there, for messages.
     :param folder: what relative paths are relative to; the working directory when it is None.
     """
 
-    name: str
+    place: str
     get: t.Callable[[str], t.Any]
-    spell: t.Callable[[str], str] = str
+    display_name: t.Callable[[str], str] = str
     folder: str | None = None
 
     def value(self, option: str) -> t.Any:
@@ -209,44 +64,50 @@ class Layer(t.NamedTuple):
         value = self.get(option)
         if value == "" and isinstance(value, str):
             raise ConfigurationError(
-                f"{self.spell(option)} is empty: give a value, or leave it out.",
+                f"{self.display_name(option)} is empty: give a value, or leave it out.",
                 option=option,
             )
         return value
 
 
 def task_layer(
-    options: t.Mapping[str, t.Any], *, prefix: str = "", folder: str | None = None
+    options: t.Mapping[str, t.Any],
+    *,
+    folder: str | None = None,
+    own_key_for: str = "alert",
 ) -> Layer:
     """Return the options of a task as a layer.
 
-    :param prefix: what the names of the options that hold the key begin with.
+    :param own_key_for: the kind of event that ``integration_key`` and its like mean here. Where it is ``change``, they
+        stand for ``change_integration_key`` and its like, which count first.
     """
 
-    def spell(option: str) -> str:
-        if option == ALERT_PUSH_URL and prefix:
-            return "push_url"
-        return _prefixed(option, prefix)
+    def name(option: str) -> str:
+        if own_key_for == "alert":
+            return option
+        plain = option[len(_CHANGE_PREFIX) :]
+        if option in _CHANGE_KEY_OPTIONS and not any(
+            options.get(one) is not None for one in _CHANGE_KEY_OPTIONS
+        ):
+            return plain
+        return option
 
-    return Layer("the task", lambda option: options.get(spell(option)), spell, folder)
+    return Layer("the task", lambda option: options.get(name(option)), name, folder)
 
 
-def environment_layer(environ: t.Mapping[str, str], *, kind: str) -> Layer:
+def environment_layer(environ: t.Mapping[str, str]) -> Layer:
     """Return the ``FLASHDUTY_…`` variables as a layer. One that is empty is not set."""
 
-    def spell(option: str) -> str:
-        return f"FLASHDUTY_{_configured_name(option, kind).upper()}"
+    def name(option: str) -> str:
+        return f"FLASHDUTY_{option.upper()}"
 
     return Layer(
-        "the environment", lambda option: environ.get(spell(option)) or None, spell
+        "the environment", lambda option: environ.get(name(option)) or None, name
     )
 
 
 def ini_layer(
-    read: t.Callable[[str], str | None],
-    *,
-    kind: str,
-    file: str = "ansible.cfg",
+    read: t.Callable[[str], str | None], *, file: str = "ansible.cfg"
 ) -> Layer:
     """Return a section of an ini file as a layer. A key without a value is not set.
 
@@ -255,18 +116,18 @@ def ini_layer(
     """
 
     def get(option: str) -> str | None:
-        return (read(_configured_name(option, kind)) or "").strip() or None
+        return (read(option) or "").strip() or None
 
-    def spell(option: str) -> str:
-        return f"{_configured_name(option, kind)} in section [flashduty] of {file}"
+    def name(option: str) -> str:
+        return f"{option} in section [flashduty] of {file}"
 
     return Layer(
-        os.path.basename(file), get, spell, os.path.dirname(os.path.abspath(file))
+        os.path.basename(file), get, name, os.path.dirname(os.path.abspath(file))
     )
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedConnection:
     """A connection, and which place set what of it.
 
     :param sources: for each option, how it is written where it was set; ``default`` where it was not.
@@ -277,13 +138,13 @@ class Resolved:
 
 
 def resolve_connection(
-    layers: t.Sequence[Layer], *, kind: str = "alert", sent_elsewhere: bool = False
-) -> Resolved:
+    layers: t.Sequence[Layer], *, kind: str = "alert", for_target: bool = False
+) -> ResolvedConnection:
     """Find out what is in force.
 
     :param layers: the one that counts most first.
     :param kind: ``alert`` or ``change``; they have different keys and different URLs.
-    :param sent_elsewhere: whether another machine will send, so that paths are left as they are written.
+    :param for_target: whether a target will send, so that paths are left as they are written.
     :raises ConfigurationError: names the option, the problem and what is allowed, never a value.
     """
     key, key_source = _find_key(layers, kind)
@@ -292,26 +153,30 @@ def resolve_connection(
     settings: dict[str, t.Any] = {}
     for option, read in _READERS.items():
         layer, value = _first(layers, option)
-        sources[option] = layer.spell(option) if layer else "default"
+        sources[option] = layer.display_name(option) if layer else "default"
         if layer is None:
             continue
         if option not in _PATH_OPTIONS:
-            settings[option] = read(value, option, layer.spell(option))
+            settings[option] = read(value, option, layer.display_name(option))
         else:
-            settings[option] = str(value) if sent_elsewhere else _absolute(value, layer)
+            settings[option] = str(value) if for_target else _absolute(value, layer)
     if settings.get("client_key") and not settings.get("client_cert"):
         raise ConfigurationError(
             f"{sources['client_key']} is set without client_cert: a private key needs its certificate.",
             option="client_key",
             hint="Give client_cert, too.",
         )
-    return Resolved(Connection(integration_key=key, url=url, **settings), sources)
+    return ResolvedConnection(
+        Connection(integration_key=key, url=url, **settings), sources
+    )
 
 
-def names_a_key(layers: t.Iterable[Layer]) -> bool:
-    """Say whether any layer sets an integration key, in whichever form."""
+def has_integration_key(layers: t.Iterable[Layer], *, kind: str = "alert") -> bool:
+    """Say whether any layer sets an integration key of a kind, in whichever form."""
     return any(
-        layer.get(option) is not None for layer in layers for option in _KEY_OPTIONS
+        layer.get(_for_kind(option, kind)) is not None
+        for layer in layers
+        for option in _KEY_OPTIONS
     )
 
 
@@ -327,21 +192,18 @@ def resolve_count(
     """Return a whole number that any place may set."""
     layer, value = _first(layers, option)
     return (
-        _count(value, option, layer.spell(option), at_least=at_least)
+        _count(value, option, layer.display_name(option), at_least=at_least)
         if layer
         else default
     )
 
 
-def _configured_name(option: str, kind: str) -> str:
-    """Return the name of an option where one place holds those of alerts and of changes."""
-    if option == ALERT_PUSH_URL:
-        return "push_url"
-    return _prefixed(option, CHANGE_PREFIX if kind == "change" else "")
+def _for_kind(option: str, kind: str) -> str:
+    """Return the name of an option that holds a key, for alerts or for changes."""
+    return _CHANGE_PREFIX + option if kind == "change" else option
 
 
-def _prefixed(option: str, prefix: str) -> str:
-    return prefix + option if option in _KEY_OPTIONS else option
+_CHANGE_KEY_OPTIONS = tuple(_for_kind(option, "change") for option in _KEY_OPTIONS)
 
 
 def _first(layers: t.Iterable[Layer], option: str) -> tuple[Layer | None, t.Any]:
@@ -354,28 +216,28 @@ def _first(layers: t.Iterable[Layer], option: str) -> tuple[Layer | None, t.Any]
 
 def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
     for layer in layers:
-        named: dict[str, str] = {}
+        found: dict[str, str] = {}
         keyless = None
         for option in _KEY_OPTIONS:
-            value = layer.value(option)
+            value = layer.value(_for_kind(option, kind))
             if value is None:
                 continue
-            spelled = layer.spell(option)
+            name = layer.display_name(_for_kind(option, kind))
             if option == "integration_key_file":
-                named[spelled] = _key_from_file(_absolute(value, layer), spelled)
+                found[name] = _key_from_file(_absolute(value, layer), name)
             elif option == "integration_key":
-                named[spelled] = _checked_key(str(value), option, spelled)
+                found[name] = check_key(str(value), option, name)
             else:
-                key = _key_from_url(str(value), spelled)
+                key = key_from_push_url(str(value), name)
                 if key is None:
-                    keyless = spelled
+                    keyless = name
                 else:
-                    named[spelled] = key
-        if len(set(named.values())) > 1:
-            raise _contradiction(list(named), "name different integration keys")
-        if named:
-            spelled, key = next(iter(named.items()))
-            return key, spelled
+                    found[name] = key
+        if len(set(found.values())) > 1:
+            raise _conflict(list(found), "name different integration keys")
+        if found:
+            name, key = next(iter(found.items()))
+            return key, name
         if keyless:
             raise ConfigurationError(
                 f"{keyless} has no integration_key in it: give the whole URL, as the Flashduty console shows it.",
@@ -383,7 +245,8 @@ def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
                 hint="Copy the push URL again, or set the integration key beside it.",
             )
     own = " (a change integration has a key of its own)" if kind == "change" else ""
-    places = ", ".join(layer.spell("integration_key") for layer in layers)
+    option = _for_kind("integration_key", kind)
+    places = ", ".join(layer.display_name(option) for layer in layers)
     raise ConfigurationError(
         f"There is no integration key{own}.",
         option="integration_key",
@@ -391,7 +254,7 @@ def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
     )
 
 
-def _key_from_file(path: str, spelled: str) -> str:
+def _key_from_file(path: str, name: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read(64 * 1024).strip()
@@ -406,148 +269,59 @@ def _key_from_file(path: str, spelled: str) -> str:
         if text.startswith("$ANSIBLE_VAULT"):
             problem = "is encrypted with Ansible Vault, which is not read here"
         elif text:
-            return _checked_key(
-                text, "integration_key_file", f"{spelled}: the content of {path}"
+            return check_key(
+                text, "integration_key_file", f"{name}: the content of {path}"
             )
         else:
             problem = "is empty"
     if not os.path.exists(path) and _LOOKS_LIKE_A_KEY.fullmatch(os.path.basename(path)):
         # So it must not be shown.
         raise ConfigurationError(
-            f"{spelled} looks like an integration key, not like the path of a file.",
+            f"{name} looks like an integration key, not like the path of a file.",
             option="integration_key_file",
             hint="Give the key as integration_key, or the path of a file that holds it.",
         )
     raise ConfigurationError(
-        f"{spelled}: the file {path} {problem}.",
+        f"{name}: the file {path} {problem}.",
         option="integration_key_file",
         hint="Give the path of a file that holds nothing but the integration key.",
     )
 
 
-def _checked_key(text: str, option: str, spelled: str) -> str:
-    key = text.strip()
-    if "://" in key:
-        problem = "is a URL, not an integration key"
-        hint = "Give the URL as push_url instead."
-    elif not key:
-        problem, hint = "is empty", _HINTS_OF_A_KEY
-    elif not key.isprintable() or " " in key:
-        problem, hint = "has a space or a line break in it", _HINTS_OF_A_KEY
-    else:
-        return key
-    raise ConfigurationError(f"{spelled} {problem}.", option=option, hint=hint)
-
-
-def _key_from_url(text: str, spelled: str) -> str | None:
-    keys = parse_qs(_split(text, "push_url", spelled).query).get("integration_key")
-    return (
-        _checked_key(keys[0], "push_url", f"{spelled}: the integration_key in it")
-        if keys
-        else None
-    )
-
-
 def _find_url(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
+    push_option = _for_kind("push_url", kind)
     for layer in layers:
-        push_url, api_url = layer.value("push_url"), layer.value("api_url")
-        pushed = (
-            _pushed_to(str(push_url), kind, layer.spell("push_url"))
-            if push_url
-            else None
+        push_url, api_url = layer.value(push_option), layer.value("api_url")
+        push_name = layer.display_name(push_option)
+        api_name = layer.display_name("api_url")
+        from_push_url = (
+            url_from_push_url(str(push_url), kind, push_name) if push_url else None
         )
-        based = (
-            _based_on(str(api_url), kind, layer.spell("api_url")) if api_url else None
+        from_api_url = (
+            url_from_api_url(str(api_url), kind, api_name) if api_url else None
         )
-        if pushed and based and _origin(pushed) != _origin(based):
-            raise _contradiction(
-                [layer.spell("push_url"), layer.spell("api_url")],
-                "name different servers",
-            )
-        if pushed:
-            return pushed, layer.spell("push_url")
-        if based:
-            return based, layer.spell("api_url")
+        if (
+            from_push_url
+            and from_api_url
+            and origin(from_push_url) != origin(from_api_url)
+        ):
+            raise _conflict([push_name, api_name], "name different servers")
+        if from_push_url:
+            return from_push_url, push_name
+        if from_api_url:
+            return from_api_url, api_name
     if kind == "change":
-        for layer in layers:
-            push_url = layer.value(ALERT_PUSH_URL)
-            if push_url:
-                spelled = layer.spell(ALERT_PUSH_URL)
-                base, found, _rest = _pushed_to(
-                    str(push_url), "alert", spelled
-                ).partition(PATHS["alert"])
-                return (base if found else _origin(base)) + PATHS["change"], spelled
+        found, push_url = _first(layers, "push_url")
+        if found:
+            name = found.display_name("push_url")
+            return change_url_beside(str(push_url), name), name
     return DEFAULT_API_URL + PATHS[kind], "default"
 
 
-def _pushed_to(text: str, kind: str, spelled: str) -> str:
-    """Return a push URL without the key."""
-    parts = _split(text, "push_url", spelled)
-    other = "change" if kind == "alert" else "alert"
-    if f"/push/{other}/" in parts.path:
-        raise ConfigurationError(
-            f"{spelled} is the URL of {_integration(other)}, but {_integration(kind)} is needed here.",
-            option="push_url",
-            hint=f"Copy the push URL of {_integration(kind)} from the Flashduty console.",
-        )
-    path = parts.path if parts.path.strip("/") else PATHS[kind]
-    return f"{parts.scheme}://{parts.netloc}{path}"
-
-
-def _integration(kind: str) -> str:
-    return "an alert integration" if kind == "alert" else "a change integration"
-
-
-def _based_on(text: str, kind: str, spelled: str) -> str:
-    parts = _split(text, "api_url", spelled)
-    if parts.query or "/event/push" in parts.path:
-        raise ConfigurationError(
-            f"{spelled} has more in it than the server's address, such as {DEFAULT_API_URL}.",
-            option="api_url",
-            hint="A whole URL from the Flashduty console belongs into push_url.",
-        )
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{PATHS[kind]}"
-
-
-def _split(text: str, option: str, spelled: str) -> SplitResult:
-    problem = None
-    try:
-        parts = urlsplit(text.strip())
-        # urlsplit looks at the port only when it is asked for it.
-        _port = parts.port
-    except ValueError:
-        problem = "is not a URL"
-    else:
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            problem = (
-                "is not a URL that begins with https:// or http:// and a server's name"
-            )
-        elif "@" in parts.netloc:
-            problem = "has a user name in it, which is not supported"
-        elif not text.strip().isprintable() or " " in text.strip():
-            problem = "has a space or a line break in it"
-    if problem:
-        raise ConfigurationError(
-            f"{spelled} {problem}.",
-            option=option,
-            hint=f"It looks like {DEFAULT_API_URL}{_EXAMPLES[option]}.",
-        )
-    return parts
-
-
-_EXAMPLES = {"api_url": "", "push_url": f"{PATHS['alert']}?integration_key=…"}
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{parts.hostname}:{port}"
-
-
-def _contradiction(spelled: t.Sequence[str], what: str) -> ConfigurationError:
+def _conflict(names: t.Sequence[str], what: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{spelled[0]} and {spelled[1]} {what}.",
-        option=spelled[0],
+        f"{names[0]} and {names[1]} {what}.",
+        option=names[0],
         hint="Set only one of them.",
     )
 
@@ -557,43 +331,43 @@ def _absolute(value: t.Any, layer: Layer) -> str:
     return os.path.normpath(os.path.join(layer.folder or os.getcwd(), path))
 
 
-def _boolean(value: t.Any, option: str, spelled: str) -> bool:
+def _boolean(value: t.Any, option: str, name: str) -> bool:
     try:
         return bool(boolean(value))
     except TypeError:
         problem = ConfigurationError(
-            f"{spelled} is not a boolean: it must be true or false.", option=option
+            f"{name} is not a boolean: it must be true or false.", option=option
         )
     raise problem
 
 
-def _seconds(value: t.Any, option: str, spelled: str) -> float:
+def _seconds(value: t.Any, option: str, name: str) -> float:
     try:
         seconds = float(value)
     except (TypeError, ValueError):
         seconds = math.nan
     if not 0 < seconds < math.inf:
         raise ConfigurationError(
-            f"{spelled} is not a number of seconds: it must be greater than 0.",
+            f"{name} is not a number of seconds: it must be greater than 0.",
             option=option,
         )
     return seconds
 
 
-def _count(value: t.Any, option: str, spelled: str, *, at_least: int = 0) -> int:
+def _count(value: t.Any, option: str, name: str, *, at_least: int = 0) -> int:
     try:
         count = int(value)
     except (TypeError, ValueError):
         count = -1
     if count < at_least:
         raise ConfigurationError(
-            f"{spelled} is not a whole number that is allowed: it must be {at_least} or more.",
+            f"{name} is not a whole number that is allowed: it must be {at_least} or more.",
             option=option,
         )
     return count
 
 
-def _path(value: t.Any, option: str, spelled: str) -> str:
+def _path(value: t.Any, option: str, name: str) -> str:
     return str(value)
 
 

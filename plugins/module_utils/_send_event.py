@@ -146,7 +146,7 @@ def run_module(module: AnsibleModule, *, kind: str) -> t.NoReturn:
     redactor = Redactor()
     try:
         connection = resolve_connection(
-            [task_layer(module.params)], kind=kind
+            [task_layer(module.params, own_key_for=kind)], kind=kind
         ).connection
         redactor = Redactor([connection.integration_key])
         event = event_from_options(kind, module.params)

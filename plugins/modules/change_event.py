@@ -225,7 +225,7 @@ error:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
     change_event_argument_spec,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (

@@ -157,7 +157,7 @@ problems:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
     connection_info_argument_spec,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (

@@ -245,7 +245,7 @@ events:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
     deployment_step_argument_spec,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (

@@ -34,7 +34,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     Layer,
-    Resolved,
+    ResolvedConnection,
     resolve_connection,
     task_layer,
 )
@@ -97,25 +97,30 @@ class ControllerAction(ActionBase, abc.ABC):
         self._warnings.append(text)
 
     def layers(
-        self, options: t.Mapping[str, t.Any], *, kind: str, prefix: str = ""
+        self, options: t.Mapping[str, t.Any], *, own_key_for: str = "alert"
     ) -> list[Layer]:
-        """Return the places that can set options, the task first."""
+        """Return the places that can set options, the task first.
+
+        :param own_key_for: see :func:`task_layer`.
+        """
         # Paths as they are written: those of a target must not be expanded here.
         written = {
             name: self._task.args[name]
-            for name, facts in self.argument_spec().items()
-            if facts["type"] == "path" and self._task.args.get(name) is not None
+            for name, option in self.argument_spec().items()
+            if option["type"] == "path" and self._task.args.get(name) is not None
         }
         task = task_layer(
-            {**options, **written}, prefix=prefix, folder=self._loader.get_basedir()
+            {**options, **written},
+            folder=self._loader.get_basedir(),
+            own_key_for=own_key_for,
         )
-        return [task, *configured_layers(kind)]
+        return [task, *configured_layers()]
 
     def resolve(
-        self, layers: t.Sequence[Layer], *, kind: str, sent_elsewhere: bool = False
-    ) -> Resolved:
+        self, layers: t.Sequence[Layer], *, kind: str, for_target: bool = False
+    ) -> ResolvedConnection:
         """Find out the connection, and keep its key out of the result from now on."""
-        resolved = resolve_connection(layers, kind=kind, sent_elsewhere=sent_elsewhere)
+        resolved = resolve_connection(layers, kind=kind, for_target=for_target)
         self._keys.add(resolved.connection.integration_key)
         return resolved
 
@@ -136,18 +141,20 @@ class ControllerAction(ActionBase, abc.ABC):
         validator = ArgumentSpecValidator(
             self.argument_spec(), mutually_exclusive=self.mutually_exclusive
         )
-        outcome = validator.validate({k: plain(v) for k, v in self._task.args.items()})
+        outcome = validator.validate(
+            {k: decrypt_vault_strings(v) for k, v in self._task.args.items()}
+        )
         for both in getattr(outcome, "_warnings", ()):
             self.warn(
                 f"Both option {both['option']} and its alias {both['alias']} are set."
             )
         if outcome.error_messages:
-            raise self._complaint(
+            raise self._validation_error(
                 outcome.errors.errors[0], "; ".join(outcome.error_messages)
             )
         return t.cast("dict[str, t.Any]", outcome.validated_parameters)
 
-    def _complaint(self, error: Exception, text: str) -> ConfigurationError:
+    def _validation_error(self, error: Exception, text: str) -> ConfigurationError:
         if isinstance(error, UnsupportedError):
             return ConfigurationError(
                 f"There is no such option: {text.rstrip('.')}.", option=""
@@ -169,19 +176,22 @@ def _unexpected(exc: Exception) -> FlashdutyError:
     )
 
 
-def plain(value: t.Any) -> t.Any:
+def decrypt_vault_strings(value: t.Any) -> t.Any:
     """Return a value without the objects in which ansible-core before 2.19 keeps what Ansible Vault has encrypted."""
     if type(value).__name__ == "AnsibleVaultEncryptedUnicode":
         return str(value)
     if isinstance(value, Mapping):
-        return {plain(key): plain(inner) for key, inner in value.items()}
+        return {
+            decrypt_vault_strings(key): decrypt_vault_strings(inner)
+            for key, inner in value.items()
+        }
     if isinstance(value, (list, tuple)):
-        return [plain(inner) for inner in value]
+        return [decrypt_vault_strings(inner) for inner in value]
     return value
 
 
 @contextlib.contextmanager
-def outbox_problems() -> t.Iterator[None]:
+def outbox_errors() -> t.Iterator[None]:
     """Let a task fail in the usual way where the outbox cannot be used."""
     problem = ""
     try:

@@ -41,7 +41,7 @@ def proxy_of(connection: Connection) -> str | None:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def authorities_of(connection: Connection) -> str | None:
+def ca_bundle_of(connection: Connection) -> str | None:
     """Return the path of the certificates that are trusted, or None where none is asked for."""
     if not connection.validate_certs or not connection.url.startswith("https:"):
         return None

@@ -14,6 +14,9 @@ import typing as t
 from urllib.parse import quote
 
 import yaml
+from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
+    connection_argument_spec,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.client import (
     Client,
     Receipt,
@@ -36,7 +39,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     OutboxError,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    connection_argument_spec,
     resolve_state_path,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
@@ -133,9 +135,9 @@ class EventAction(ControllerAction):
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         from_target = options["send_from"] == "target"
-        layers = self.layers(options, kind=self.kind)
+        layers = self.layers(options, own_key_for=self.kind)
         connection = self.resolve(
-            layers, kind=self.kind, sent_elsewhere=from_target
+            layers, kind=self.kind, for_target=from_target
         ).connection
         state_path = resolve_state_path(layers)
         event = event_from_options(self.kind, options)

@@ -43,9 +43,9 @@ def read_section(path: str | None) -> dict[str, str]:
 
 
 def configured_layers(
-    kind: str, *, environ: t.Mapping[str, str] | None = None, path: str | None = None
+    *, environ: t.Mapping[str, str] | None = None, path: str | None = None
 ) -> list[Layer]:
-    """Return the layers below the task's options, for alerts or for changes.
+    """Return the layers below the task's options.
 
     :param environ: the environment; that of this process where it is not given.
     :param path: the ansible.cfg; the one in force where it is not given.
@@ -53,6 +53,6 @@ def configured_layers(
     path = path or configuration_file()
     section = read_section(path)
     return [
-        environment_layer(os.environ if environ is None else environ, kind=kind),
-        ini_layer(section.get, kind=kind, file=path or "ansible.cfg"),
+        environment_layer(os.environ if environ is None else environ),
+        ini_layer(section.get, file=path or "ansible.cfg"),
     ]

@@ -19,7 +19,7 @@ import typing as t
 Handler = t.Union[t.Callable[[int, t.Optional[types.FrameType]], t.Any], int, None]
 
 
-class RunEnd:
+class ExitWatch:
     """Watches over the end of the process.
 
     ansible-core calls no hook of a callback in these cases. After an exception and after Ctrl-C the handlers at exit
@@ -39,7 +39,7 @@ class RunEnd:
         self._interrupted = False
         self._done = False
         self._previous: dict[int, Handler] = {}
-        self._waiting_signal: int | None = None
+        self._pending_signal: int | None = None
         atexit.register(self._at_exit)
         if threading.current_thread() is threading.main_thread():
             for number, handler in (
@@ -52,14 +52,14 @@ class RunEnd:
                     self._previous[number] = previous
                     signal.signal(number, handler)
 
-    def stand_down(self) -> None:
+    def disarm(self) -> None:
         """The run has ended well: nothing more is to be reported."""
         self._done = True
         atexit.unregister(self._at_exit)
 
-    def catch_up(self) -> None:
+    def run_pending_signal(self) -> None:
         """Handle a signal that came while something else could not be interrupted."""
-        number, self._waiting_signal = self._waiting_signal, None
+        number, self._pending_signal = self._pending_signal, None
         if number is not None:
             self._terminated(number, None)
 
@@ -76,16 +76,18 @@ class RunEnd:
     def _terminated(self, number: int, frame: types.FrameType | None) -> None:
         if os.getpid() == self._pid:
             if self._is_busy():
-                self._waiting_signal = number
+                self._pending_signal = number
                 return
             self._report("terminated")
-        self._pass_on(number, frame)
+        self._call_previous_handler(number, frame)
 
     def _interrupt(self, number: int, frame: types.FrameType | None) -> None:
         self._interrupted = True
-        self._pass_on(number, frame)
+        self._call_previous_handler(number, frame)
 
-    def _pass_on(self, number: int, frame: types.FrameType | None) -> None:
+    def _call_previous_handler(
+        self, number: int, frame: types.FrameType | None
+    ) -> None:
         """Do what would have been done without us."""
         previous = self._previous.get(number)
         if callable(previous):

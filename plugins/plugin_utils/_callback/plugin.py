@@ -25,7 +25,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
 from .._alerts.settings import Settings, read_settings
 from .._ansible.config import configured_layers
 from .._delivery import Delivery
-from .exit_watch import RunEnd
+from .exit_watch import ExitWatch
 from .reporter import RunReporter
 
 if t.TYPE_CHECKING:
@@ -48,7 +48,7 @@ class AlertCallback:
         self._settings: Settings | None = None
         self._delivery: Delivery | None = None
         self._reporter: RunReporter | None = None
-        self._run_end: RunEnd | None = None
+        self._exit_watch: ExitWatch | None = None
 
     def playbook_started(self, playbook: Playbook) -> None:
         """A playbook begins; with several on the command line, one after the other."""
@@ -74,7 +74,7 @@ class AlertCallback:
                 say=self._say,
                 in_full=self._display.verbosity > 0,
             )
-            self._run_end = RunEnd(
+            self._exit_watch = ExitWatch(
                 self._aborted,
                 is_busy=lambda: bool(self._delivery and self._delivery.busy),
             )
@@ -92,13 +92,13 @@ class AlertCallback:
         if self._reporter is not None:
             with _ExceptionGuard(self._warn):
                 method(self._reporter, *args, **kwargs)
-            if self._run_end is not None:
-                self._run_end.catch_up()
+            if self._exit_watch is not None:
+                self._exit_watch.run_pending_signal()
 
     def playbook_ended(self) -> None:
         """A playbook has come to its recap."""
-        if self._run_end is not None:
-            self._run_end.stand_down()
+        if self._exit_watch is not None:
+            self._exit_watch.disarm()
         self.dispatch(RunReporter.finish)
         self._reporter = None
 
@@ -110,7 +110,7 @@ class AlertCallback:
 
     def _state_path(self) -> str:
         try:
-            return resolve_state_path(configured_layers("alert"))
+            return resolve_state_path(configured_layers())
         except ConfigurationError as exc:
             self._warn(f"{exc} {DEFAULT_STATE_PATH} is used.")
             return resolve_state_path([])

@@ -21,7 +21,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     Layer,
-    names_a_key,
+    has_integration_key,
     resolve_connection,
 )
 
@@ -314,9 +314,9 @@ class RunReporter:
         if self._tracker is not None:
             raised, recovered = self._tracker.raised, self._tracker.recovered
         if raised or recovered or ending.says_something:
-            from .summary import closing_line
+            from .summary import summary_line
 
-            self._say(closing_line(raised=raised, recovered=recovered, ending=ending))
+            self._say(summary_line(raised=raised, recovered=recovered, ending=ending))
 
     def _reports_abort(self) -> bool:
         if not (
@@ -371,7 +371,7 @@ class RunReporter:
         self._integration = None
         try:
             connection = resolve_connection(
-                [_play_layer(variables), *configured_layers("alert")]
+                [_play_layer(variables), *configured_layers()]
             ).connection
         except ConfigurationError as exc:
             if not self._settings.dry_run:
@@ -399,9 +399,9 @@ class RunReporter:
         """Have change events delivered, too, that tasks of this run or of earlier ones have left in the outbox."""
         if self._settings.dry_run or not self._delivery.has_state():
             return
-        layers = configured_layers("change")
+        layers = configured_layers()
         try:
-            if names_a_key(layers):
+            if has_integration_key(layers, kind="change"):
                 self._delivery.use(resolve_connection(layers, kind="change").connection)
         except ConfigurationError as exc:
             self._warn(str(exc))

@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from .._delivery import Ending
 
 
-def closing_line(*, raised: int, recovered: int, ending: Ending) -> str:
+def summary_line(*, raised: int, recovered: int, ending: Ending) -> str:
     """Return the line, or an empty text."""
     sentences = []
     if raised or recovered:
@@ -49,7 +49,7 @@ def closing_line(*, raised: int, recovered: int, ending: Ending) -> str:
             f"{len(ending.refused)} refused and kept aside: {reasons[0].rstrip('.')}{more}"
         )
     if ending.waiting:
-        why = f" ({brief(ending.reason)})" if ending.reason else ""
+        why = f" ({short_reason(ending.reason)})" if ending.reason else ""
         sentences.append(
             f"{ending.waiting} not delivered yet{why}, kept in {_short(ending.folder)}"
         )
@@ -60,7 +60,7 @@ def closing_line(*, raised: int, recovered: int, ending: Ending) -> str:
     return "Flashduty: " + ". ".join(sentences) + "." if sentences else ""
 
 
-def brief(error: t.Mapping[str, t.Any]) -> str:
+def short_reason(error: t.Mapping[str, t.Any]) -> str:
     """Return a few words for an error: why something is not delivered yet."""
     code, message = str(error.get("code")), str(error.get("message", "")).rstrip(".")
     if code in ("ConnectionFailed", "InvalidConfiguration"):

@@ -99,7 +99,7 @@ def bare_python(
 
 BROKEN = """
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import ControllerAction
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
     connection_info_argument_spec,
 )
 
@@ -109,7 +109,7 @@ class ActionModule(ControllerAction):
         return connection_info_argument_spec()
 
     def perform(self, options, task_vars):
-        self.resolve(self.layers(options, kind="alert"), kind="alert")
+        self.resolve(self.layers(options), kind="alert")
         try:
             raise ValueError("https://user@host/?integration_key=" + options["integration_key"])
         except ValueError as exc:

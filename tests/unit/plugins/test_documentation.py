@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.flashcat.flashduty.plugins.module_utils import _options
+from ansible_collections.flashcat.flashduty.plugins.module_utils import _argspec
 
-COLLECTION = Path(_options.__file__).parents[2]
+COLLECTION = Path(_argspec.__file__).parents[2]
 TREE = COLLECTION.parents[2]
 MODULES = sorted(
     path.stem for path in (COLLECTION / "plugins" / "modules").glob("*.py")
@@ -46,7 +46,7 @@ def documented(module: str) -> Facts:
 
 
 def specified(module: str) -> Facts:
-    return t.cast(Facts, getattr(_options, f"{module}_argument_spec")())
+    return t.cast(Facts, getattr(_argspec, f"{module}_argument_spec")())
 
 
 def of_documentation(options: Facts) -> Facts:
@@ -121,7 +121,7 @@ def test_every_return_value_is_described_and_has_a_sample(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_option_of_its_own_has_an_example(module: str) -> None:
-    own = set(specified(module)) - set(_options.connection_argument_spec())
+    own = set(specified(module)) - set(_argspec.connection_argument_spec())
     own -= {
         f"change_{name}"
         for name in ("integration_key", "integration_key_file", "push_url")
@@ -163,6 +163,6 @@ def test_a_module_has_an_action_plugin_and_is_in_the_action_group(module: str) -
 
 
 def test_modules_accept_whatever_the_group_may_set() -> None:
-    common = set(_options.connection_argument_spec())
+    common = set(_argspec.connection_argument_spec())
 
     assert all(common <= set(specified(module)) for module in MODULES)

@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.flashcat.flashduty.plugins.module_utils import _options
+from ansible_collections.flashcat.flashduty.plugins.module_utils import _argspec
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
     Connection,
 )
@@ -20,10 +20,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     Layer,
-    Resolved,
+    ResolvedConnection,
     environment_layer,
+    has_integration_key,
     ini_layer,
-    names_a_key,
     resolve_connection,
     resolve_count,
     resolve_state_path,
@@ -50,19 +50,20 @@ def layers(
     environ: dict[str, str] | None = None,
     ini: dict[str, str] | None = None,
     *,
-    kind: str = "alert",
-    prefix: str = "",
+    own_key_for: str = "alert",
     folder: str = "/etc/ansible",
 ) -> list[Layer]:
     return [
-        task_layer(task or {}, prefix=prefix, folder="/play"),
-        environment_layer(environ or {}, kind=kind),
-        ini_layer((ini or {}).get, kind=kind, file=f"{folder}/ansible.cfg"),
+        task_layer(task or {}, own_key_for=own_key_for, folder="/play"),
+        environment_layer(environ or {}),
+        ini_layer((ini or {}).get, file=f"{folder}/ansible.cfg"),
     ]
 
 
-def resolve(*args: t.Any, kind: str = "alert", **more: t.Any) -> Resolved:
-    return resolve_connection(layers(*args, kind=kind, **more), kind=kind)
+def resolve(*args: t.Any, kind: str = "alert", **more: t.Any) -> ResolvedConnection:
+    # As in a task that sends events of this kind alone.
+    own = {"own_key_for": kind, **more}
+    return resolve_connection(layers(*args, **own), kind=kind)
 
 
 def connection(*args: t.Any, **more: t.Any) -> Connection:
@@ -260,7 +261,7 @@ class TestPaths:
         written = {"ca_path": "~/ca.pem", "client_cert": "cert.pem"}
 
         result = resolve_connection(
-            layers({"integration_key": KEY, **written}), sent_elsewhere=True
+            layers({"integration_key": KEY, **written}), for_target=True
         ).connection
 
         assert (result.ca_path, result.client_cert) == ("~/ca.pem", "cert.pem")
@@ -390,9 +391,9 @@ class TestKey:
         assert error.option == "integration_key"
         assert hint in str(error)
 
-    def test_names_a_key(self) -> None:
-        assert names_a_key(layers({}, {"FLASHDUTY_PUSH_URL": "anything"}))
-        assert not names_a_key(
+    def test_has_integration_key(self) -> None:
+        assert has_integration_key(layers({}, {"FLASHDUTY_PUSH_URL": "anything"}))
+        assert not has_integration_key(
             layers({"timeout": 3}, {"FLASHDUTY_CHANGE_PUSH_URL": "anything"})
         )
 
@@ -628,7 +629,7 @@ class TestChange:
             "integration_key": OTHER_KEY,
         }
 
-        result = resolve(task, kind="change", prefix="change_")
+        result = resolve(task, kind="change", own_key_for="alert")
 
         assert result.connection.integration_key == KEY
         assert result.connection.url == HOST + CHANGE_PATH
@@ -656,8 +657,8 @@ class TestCounts:
 
 class TestArgumentSpecs:
     SPECS: t.ClassVar[list[t.Callable[[], dict[str, t.Any]]]] = [
-        getattr(_options, name)
-        for name in dir(_options)
+        getattr(_argspec, name)
+        for name in dir(_argspec)
         if name.endswith("_argument_spec")
     ]
 
@@ -679,7 +680,7 @@ class TestArgumentSpecs:
 
 TEXTS = st.text(max_size=40)
 OPTIONS = [
-    *_options.connection_argument_spec(),
+    *_argspec.connection_argument_spec(),
     "change_integration_key",
     "change_push_url",
 ]

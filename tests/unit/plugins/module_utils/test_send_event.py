@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.flashcat.flashduty.plugins.module_utils import _options
+from ansible_collections.flashcat.flashduty.plugins.module_utils import _argspec
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.client import (
     Receipt,
 )
@@ -47,12 +47,12 @@ def refuse(_event: Event) -> Receipt:
 
 
 def test_every_field_of_an_event_is_an_option() -> None:
-    assert set(ALERT_FIELDS) <= set(_options.alert_event_argument_spec())
-    assert set(CHANGE_FIELDS) <= set(_options.change_event_argument_spec())
+    assert set(ALERT_FIELDS) <= set(_argspec.alert_event_argument_spec())
+    assert set(CHANGE_FIELDS) <= set(_argspec.change_event_argument_spec())
 
 
 def test_options_become_an_event() -> None:
-    options = {**dict.fromkeys(_options.alert_event_argument_spec()), **ALERT}
+    options = {**dict.fromkeys(_argspec.alert_event_argument_spec()), **ALERT}
 
     assert event_from_options("alert", options).payload() == ALERT
     assert event_from_options("change", CHANGE).payload() == CHANGE

@@ -73,9 +73,9 @@ def test_no_file_sets_nothing() -> None:
 def test_the_environment_comes_before_the_file(file: Path) -> None:
     environ = {"FLASHDUTY_TIMEOUT": "9"}
 
-    environment, ini = configured_layers("alert", environ=environ, path=str(file))
+    environment, ini = configured_layers(environ=environ, path=str(file))
 
     assert (environment.value("timeout"), ini.value("timeout")) == ("9", "5")
-    assert ini.spell("timeout") == f"timeout in section [flashduty] of {file}"
+    assert ini.display_name("timeout") == f"timeout in section [flashduty] of {file}"
     assert ini.folder == str(file.parent)
     assert ini.value("empty") is None

@@ -14,9 +14,9 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     AlertEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback.summary import (
-    brief,
-    closing_line,
     preview,
+    short_reason,
+    summary_line,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._delivery import (
     Ending,
@@ -79,7 +79,7 @@ FOLDER = os.path.expanduser("~/.ansible/flashduty")
 def test_the_closing_line(
     raised: int, recovered: int, ending: dict[str, t.Any], line: str
 ) -> None:
-    said = closing_line(
+    said = summary_line(
         raised=raised, recovered=recovered, ending=Ending(**ending, folder=FOLDER)
     )
 
@@ -96,7 +96,7 @@ def test_the_closing_line(
     ],
 )
 def test_why_something_waits_in_few_words(error: dict[str, t.Any], words: str) -> None:
-    assert brief(error) == words
+    assert short_reason(error) == words
 
 
 def test_a_preview_is_short_or_in_full() -> None:

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The argument specs of all modules, which their action plugins use, too."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._flashduty.events import ALERT_STATUSES, CHANGE_STATUSES
+
+
+def connection_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec of the options that say how to reach Flashduty, and where the state is.
+
+    There are no defaults: an option that the task does not set may be set elsewhere.
+    """
+    return {
+        "integration_key": {"type": "str", "no_log": True},
+        "integration_key_file": {"type": "path", "no_log": False},
+        "push_url": {"type": "str", "no_log": True},
+        "api_url": {"type": "str"},
+        "validate_certs": {"type": "bool"},
+        "ca_path": {"type": "path"},
+        "client_cert": {"type": "path"},
+        "client_key": {"type": "path", "no_log": False},
+        "use_proxy": {"type": "bool"},
+        "timeout": {"type": "float"},
+        "retries": {"type": "int"},
+        "state_path": {"type": "path"},
+    }
+
+
+def _sending_argument_spec() -> dict[str, t.Any]:
+    return {
+        "queue_on_failure": {"type": "bool", "default": False},
+        "send_from": {
+            "type": "str",
+            "choices": ["controller", "target"],
+            "default": "controller",
+        },
+    }
+
+
+def alert_event_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **connection_argument_spec(),
+        **_sending_argument_spec(),
+        "title_rule": {"type": "str", "required": True, "aliases": ["title"]},
+        "event_status": {
+            "type": "str",
+            "required": True,
+            "choices": list(ALERT_STATUSES),
+        },
+        "alert_key": {"type": "str", "no_log": False},
+        "event_time": {"type": "int"},
+        "description": {"type": "str"},
+        "labels": {"type": "dict"},
+        "images": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "src": {"type": "str", "required": True},
+                "alt": {"type": "str"},
+                "href": {"type": "str"},
+            },
+        },
+    }
+
+
+def change_event_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **connection_argument_spec(),
+        **_sending_argument_spec(),
+        "change_key": {"type": "str", "required": True, "no_log": False},
+        "change_status": {
+            "type": "str",
+            "required": True,
+            "choices": list(CHANGE_STATUSES),
+        },
+        "title": {"type": "str", "required": True},
+        "event_time": {"type": "int"},
+        "description": {"type": "str"},
+        "link": {"type": "str"},
+        "labels": {"type": "dict"},
+    }
+
+
+def _both_connections_argument_spec() -> dict[str, t.Any]:
+    return {
+        **connection_argument_spec(),
+        "change_integration_key": {"type": "str", "no_log": True},
+        "change_integration_key_file": {"type": "path", "no_log": False},
+        "change_push_url": {"type": "str", "no_log": True},
+    }
+
+
+def outbox_info_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **_both_connections_argument_spec(),
+        "limit": {"type": "int", "default": 100},
+    }
+
+
+def connection_info_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return _both_connections_argument_spec()
+
+
+def outbox_flush_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **_both_connections_argument_spec(),
+        "wait": {"type": "float", "default": 60.0},
+        "max_in_flight": {"type": "int"},
+        "rate_limit": {"type": "int"},
+        "retry_undeliverable": {"type": "bool", "default": False},
+        "discard_undeliverable": {"type": "bool", "default": False},
+    }
+
+
+def deployment_step_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **_both_connections_argument_spec(),
+        "step": {
+            "type": "str",
+            "choices": ["begin", "passed", "failed", "report"],
+            "required": True,
+        },
+        "name": {"type": "str", "required": True},
+        "version": {"type": "str", "default": ""},
+        "description": {"type": "str", "default": ""},
+        "link": {"type": "str", "default": ""},
+        "labels": {"type": "dict", "default": {}},
+        "hosts": {"type": "list", "elements": "str", "default": []},
+        "alert": {"type": "bool", "default": True},
+        "alert_status": {
+            "type": "str",
+            "choices": [status for status in ALERT_STATUSES if status != "Ok"],
+            "default": "Critical",
+        },
+        "callback": {"type": "bool", "default": False},
+        "watch": {"type": "bool", "default": True},
+    }
