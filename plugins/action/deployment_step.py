@@ -384,15 +384,8 @@ class ActionModule(ControllerAction):
 
     def _callback_settings(self) -> Settings:
         """Return those options of the callback that count here, too, from environment and ansible.cfg."""
-        layers = configured_layers()
-
-        def get(option: str) -> str | None:
-            if option not in ("alert_namespace", "redact_patterns"):
-                return None
-            values = (layer.get(option) for layer in layers)
-            return next((value for value in values if value is not None), None)
-
-        settings, problems = read_settings(get)
+        only = ("alert_namespace", "redact_patterns")
+        settings, problems, _sources = read_settings(configured_layers(), only=only)
         for problem in problems:
             self.warn(problem)
         return settings

@@ -347,9 +347,9 @@ Variables override an alert where the task is written: |
         {description}
 """
 
+import contextlib
 import typing as t
 
-from ansible import constants as C
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback.plugin import (
     AlertCallback,
@@ -380,27 +380,17 @@ class CallbackModule(CallbackBase):
         super().__init__()
         # The flush of handlers at the end of a section is one: handlers that fail there are not rescued.
         self.wants_implicit_tasks = True
-        self._callback = AlertCallback(self._configured, self._display)
+        self._callback = AlertCallback(self._display)
 
     def set_options(
         self, task_keys: t.Any = None, var_options: t.Any = None, direct: t.Any = None
     ) -> None:
-        """Take the options as Ansible has found them; a wrong one must not cost the whole callback."""
-        try:
+        """Take the options as Ansible has found them. Ours are read in _alerts/settings.py, wrong ones and all."""
+        # A wrong value costs a warning and its default there; here, it would cost the whole callback.
+        with contextlib.suppress(Exception):
             super().set_options(
                 task_keys=task_keys, var_options=var_options, direct=direct
             )
-            self._options_are_set = True
-        except Exception:  # noqa: BLE001
-            # Which one is wrong, and why, is said when they are read one by one.
-            self._options_are_set = False
-
-    def _configured(self, option: str) -> t.Any:
-        if self._options_are_set:
-            return self.get_option(option)
-        return C.config.get_config_value(
-            option, plugin_type="callback", plugin_name=self._load_name
-        )
 
     def v2_playbook_on_start(self, playbook: Playbook) -> None:
         self._callback.playbook_started(playbook)

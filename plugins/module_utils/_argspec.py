@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._flashduty.events import ALERT_STATUSES, CHANGE_STATUSES
+# Statuses are imported where they are needed: the callback wants the names of options alone, at each start of Ansible.
 
 
 def connection_argument_spec() -> dict[str, t.Any]:
@@ -48,6 +48,8 @@ def _sending_argument_spec() -> dict[str, t.Any]:
 
 def alert_event_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
+    from ._flashduty.events import ALERT_STATUSES
+
     return {
         **connection_argument_spec(),
         **_sending_argument_spec(),
@@ -75,6 +77,8 @@ def alert_event_argument_spec() -> dict[str, t.Any]:
 
 def change_event_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
+    from ._flashduty.events import CHANGE_STATUSES
+
     return {
         **connection_argument_spec(),
         **_sending_argument_spec(),
@@ -90,6 +94,11 @@ def change_event_argument_spec() -> dict[str, t.Any]:
         "link": {"type": "str"},
         "labels": {"type": "dict"},
     }
+
+
+def configurable_options() -> set[str]:
+    """Return the options of modules that the environment and ansible.cfg may hold, too."""
+    return {*_both_connections_argument_spec(), "max_in_flight", "rate_limit"}
 
 
 def _both_connections_argument_spec() -> dict[str, t.Any]:
@@ -128,6 +137,8 @@ def outbox_flush_argument_spec() -> dict[str, t.Any]:
 
 def deployment_step_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
+    from ._flashduty.events import ALERT_STATUSES
+
     return {
         **_both_connections_argument_spec(),
         "step": {

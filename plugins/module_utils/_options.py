@@ -16,9 +16,14 @@ No message of this file holds a value: somebody may have put the key into the wr
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
+import select
+import stat
+import tempfile
+import time
 import typing as t
 from dataclasses import dataclass
 
@@ -52,17 +57,26 @@ class Layer(t.NamedTuple):
     :param get: returns the value of an option, or None where it is not set there.
     :param display_name: returns how the option is written there, for messages.
     :param folder: what relative paths are relative to; the working directory when it is None.
+    :param empty_is_unset: whether an empty text says nothing, as in the environment; else it is a mistake.
+    :param is_default: whether this is no place of its own, but what counts when no place says anything.
     """
 
     place: str
     get: t.Callable[[str], t.Any]
     display_name: t.Callable[[str], str] = str
     folder: str | None = None
+    empty_is_unset: bool = False
+    is_default: bool = False
 
     def value(self, option: str) -> t.Any:
-        """Return what the layer sets, or None; an empty text there is a mistake."""
+        """Return what the layer sets, or None.
+
+        :raises ConfigurationError: when it is empty where that is a mistake.
+        """
         value = self.get(option)
         if value == "" and isinstance(value, str):
+            if self.empty_is_unset:
+                return None
             raise ConfigurationError(
                 f"{self.display_name(option)} is empty: give a value, or leave it out.",
                 option=option,
@@ -101,9 +115,11 @@ def environment_layer(environ: t.Mapping[str, str]) -> Layer:
     def name(option: str) -> str:
         return f"FLASHDUTY_{option.upper()}"
 
-    return Layer(
-        "the environment", lambda option: environ.get(name(option)) or None, name
-    )
+    def get(option: str) -> str | None:
+        text = environ.get(name(option))
+        return None if text is None else without_quotes(text.strip())
+
+    return Layer("the environment", get, name, empty_is_unset=True)
 
 
 def ini_layer(
@@ -116,14 +132,45 @@ def ini_layer(
     """
 
     def get(option: str) -> str | None:
-        return (read(option) or "").strip() or None
+        text = read(option)
+        return None if text is None else without_quotes(text.strip())
 
     def name(option: str) -> str:
         return f"{option} in section [flashduty] of {file}"
 
     return Layer(
-        os.path.basename(file), get, name, os.path.dirname(os.path.abspath(file))
+        os.path.basename(file),
+        get,
+        name,
+        os.path.dirname(os.path.abspath(file)),
+        empty_is_unset=True,
     )
+
+
+def defaults_layer(values: t.Mapping[str, t.Any]) -> Layer:
+    """Return what counts where no place says anything, as the last layer."""
+    return Layer("the defaults", values.get, lambda _option: "default", is_default=True)
+
+
+def without_quotes(text: str) -> str:
+    """Return a text without a pair of quotes around it, as Ansible reads its own configuration."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        inner = text[1:-1]
+        return text if text[0] in inner else inner
+    return text
+
+
+def to_boolean(value: t.Any) -> bool | None:
+    """Return what Ansible takes for a boolean, or None where it is none."""
+    try:
+        return bool(boolean(value))
+    except TypeError:
+        return None
+
+
+def looks_like_a_key(text: str) -> bool:
+    """Say whether a text may be an integration key in the wrong place, so that it must not be shown."""
+    return bool(_LOOKS_LIKE_A_KEY.search(text))
 
 
 @dataclass(frozen=True)
@@ -138,13 +185,19 @@ class ResolvedConnection:
 
 
 def resolve_connection(
-    layers: t.Sequence[Layer], *, kind: str = "alert", for_target: bool = False
+    layers: t.Sequence[Layer],
+    *,
+    kind: str = "alert",
+    for_target: bool = False,
+    tolerate: t.Callable[[str], None] | None = None,
 ) -> ResolvedConnection:
     """Find out what is in force.
 
     :param layers: the one that counts most first.
     :param kind: ``alert`` or ``change``; they have different keys and different URLs.
     :param for_target: whether a target will send, so that paths are left as they are written.
+    :param tolerate: told of each wrong option that has a default, which is used then; without it, such an option is an
+        error, too.
     :raises ConfigurationError: names the option, the problem and what is allowed, never a value.
     """
     key, key_source = _find_key(layers, kind)
@@ -152,45 +205,93 @@ def resolve_connection(
     sources = {"integration_key": key_source, "api_url": url_source}
     settings: dict[str, t.Any] = {}
     for option, read in _READERS.items():
-        layer, value = _first(layers, option)
-        sources[option] = layer.display_name(option) if layer else "default"
-        if layer is None:
-            continue
-        if option not in _PATH_OPTIONS:
-            settings[option] = read(value, option, layer.display_name(option))
-        else:
-            settings[option] = str(value) if for_target else _absolute(value, layer)
+        sources[option] = "default"
+        with _tolerated(tolerate):
+            layer, value = find_option(
+                layers, option, empty_counts=bool(tolerate) and read is _boolean
+            )
+            if layer is None:
+                continue
+            name = layer.display_name(option)
+            if option not in _PATH_OPTIONS:
+                settings[option] = read(value, option, name)
+            else:
+                settings[option] = str(value) if for_target else _absolute(value, layer)
+            sources[option] = name
     if settings.get("client_key") and not settings.get("client_cert"):
-        raise ConfigurationError(
-            f"{sources['client_key']} is set without client_cert: a private key needs its certificate.",
-            option="client_key",
-            hint="Give client_cert, too.",
-        )
+        with _tolerated(tolerate):
+            name, sources["client_key"] = sources["client_key"], "default"
+            del settings["client_key"]
+            raise ConfigurationError(
+                f"{name} is set without client_cert: a private key needs its certificate.",
+                option="client_key",
+                hint="Give client_cert, too.",
+            )
     return ResolvedConnection(
         Connection(integration_key=key, url=url, **settings), sources
     )
 
 
+@contextlib.contextmanager
+def _tolerated(tolerate: t.Callable[[str], None] | None) -> t.Iterator[None]:
+    try:
+        yield
+    except ConfigurationError as exc:
+        if tolerate is None:
+            raise
+        tolerate(f"{exc} The default is used.")
+
+
 def has_integration_key(layers: t.Iterable[Layer], *, kind: str = "alert") -> bool:
     """Say whether any layer sets an integration key of a kind, in whichever form."""
     return any(
-        layer.get(_for_kind(option, kind)) is not None
+        value is not None and not (value == "" and layer.empty_is_unset)
         for layer in layers
-        for option in _KEY_OPTIONS
+        for value in (layer.get(_for_kind(option, kind)) for option in _KEY_OPTIONS)
     )
+
+
+def find_option(
+    layers: t.Iterable[Layer], option: str, *, empty_counts: bool = False
+) -> tuple[Layer | None, t.Any]:
+    """Return the first layer that sets an option, and the value; None where none does.
+
+    :param empty_counts: whether an empty text is a value wherever it stands.
+    """
+    for layer in layers:
+        value = layer.get(option) if empty_counts else layer.value(option)
+        if value is not None:
+            return layer, value
+    return None, None
 
 
 def resolve_state_path(layers: t.Sequence[Layer]) -> str:
     """Return the folder of the outbox, absolute."""
-    layer, value = _first(layers, "state_path")
-    return _absolute(value, layer) if layer else os.path.expanduser(DEFAULT_STATE_PATH)
+    layer, value = find_option(layers, "state_path")
+    return (
+        _absolute(value, layer)
+        if layer
+        else state_path_in(os.path.dirname(DEFAULT_STATE_PATH))
+    )
+
+
+def state_path_in(ansible_home: str) -> str:
+    """Return the folder of the outbox where no place sets it, absolute.
+
+    :param ansible_home: the folder that Ansible keeps its own things in. Where nobody knows whose ``~`` it is, as in a
+        container with a user id that has no name, the folder is one of the user's own in the temporary directory.
+    """
+    home = os.path.expanduser(ansible_home)
+    if not home.startswith("~"):
+        return os.path.join(os.path.abspath(home), "flashduty")
+    return os.path.join(tempfile.gettempdir(), f"flashduty-{os.getuid()}")
 
 
 def resolve_count(
     layers: t.Sequence[Layer], option: str, *, default: int, at_least: int = 0
 ) -> int:
     """Return a whole number that any place may set."""
-    layer, value = _first(layers, option)
+    layer, value = find_option(layers, option)
     return (
         _count(value, option, layer.display_name(option), at_least=at_least)
         if layer
@@ -204,14 +305,6 @@ def _for_kind(option: str, kind: str) -> str:
 
 
 _CHANGE_KEY_OPTIONS = tuple(_for_kind(option, "change") for option in _KEY_OPTIONS)
-
-
-def _first(layers: t.Iterable[Layer], option: str) -> tuple[Layer | None, t.Any]:
-    for layer in layers:
-        value = layer.value(option)
-        if value is not None:
-            return layer, value
-    return None, None
 
 
 def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
@@ -246,7 +339,9 @@ def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
             )
     own = " (a change integration has a key of its own)" if kind == "change" else ""
     option = _for_kind("integration_key", kind)
-    places = ", ".join(layer.display_name(option) for layer in layers)
+    places = ", ".join(
+        layer.display_name(option) for layer in layers if not layer.is_default
+    )
     raise ConfigurationError(
         f"There is no integration key{own}.",
         option="integration_key",
@@ -254,10 +349,75 @@ def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
     )
 
 
+# What was read from a pipe, such as <(…) of a shell, by its path: it can be read only once.
+_READ_FROM_PIPES: dict[str, bytes] = {}
+# Seconds that whoever writes into a pipe may take.
+_LONGEST_WAIT_FOR_A_PIPE = 5.0
+_LARGEST_KEY_FILE = 64 * 1024
+
+
+def remember_pipe(layers: t.Iterable[Layer]) -> None:
+    """Read a key that comes out of a pipe now, so that processes which this one forks know it, too."""
+    for layer in layers:
+        for option in ("integration_key_file", "change_integration_key_file"):
+            with contextlib.suppress(ConfigurationError, OSError, ValueError):
+                value = layer.value(option)
+                if value is not None and _is_pipe(_absolute(value, layer)):
+                    _read_file(_absolute(value, layer))
+
+
+def _is_pipe(path: str) -> bool:
+    return stat.S_ISFIFO(os.stat(path).st_mode)
+
+
+def _read_file(path: str) -> bytes:
+    """Return what a small file holds, or a pipe once held. A pipe into which nobody writes does not hold up the run."""
+    if path in _READ_FROM_PIPES:
+        return _READ_FROM_PIPES[path]
+    # Opening a pipe waits for a writer, unless it is told not to.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+        content = (
+            _read_pipe(descriptor)
+            if is_pipe
+            else os.read(descriptor, _LARGEST_KEY_FILE)
+        )
+    finally:
+        os.close(descriptor)
+    if is_pipe:
+        _READ_FROM_PIPES[path] = content
+    return content
+
+
+def _read_pipe(descriptor: int) -> bytes:
+    content = b""
+    deadline = time.monotonic() + _LONGEST_WAIT_FOR_A_PIPE
+    while len(content) < _LARGEST_KEY_FILE and time.monotonic() < deadline:
+        select.select([descriptor], [], [], deadline - time.monotonic())
+        try:
+            piece = os.read(descriptor, _LARGEST_KEY_FILE)
+        except BlockingIOError:
+            continue
+        if not piece:
+            # Its end, or nobody has opened it for writing yet.
+            if content or _is_over(descriptor):
+                break
+            time.sleep(0.05)
+        content += piece
+    return content
+
+
+def _is_over(descriptor: int) -> bool:
+    """Say whether a writer was there and has left; poll tells this from one that is still to come."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return any(event & select.POLLHUP for _descriptor, event in poll.poll(0))
+
+
 def _key_from_file(path: str, name: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(64 * 1024).strip()
+        text = _read_file(path).decode().strip()
     except UnicodeDecodeError:
         problem = "is not a text file"
     except ValueError:
@@ -311,7 +471,7 @@ def _find_url(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
         if from_api_url:
             return from_api_url, api_name
     if kind == "change":
-        found, push_url = _first(layers, "push_url")
+        found, push_url = find_option(layers, "push_url")
         if found:
             name = found.display_name("push_url")
             return change_url_beside(str(push_url), name), name
@@ -327,18 +487,27 @@ def _conflict(names: t.Sequence[str], what: str) -> ConfigurationError:
 
 
 def _absolute(value: t.Any, layer: Layer) -> str:
-    path = os.path.expanduser(os.path.expandvars(str(value)))
+    written = os.path.expandvars(str(value))
+    path = os.path.expanduser(written)
+    if path == "~" or path.startswith("~/"):
+        raise ConfigurationError(
+            "A path begins with ~, but there is no home directory: HOME is not set, and the user id has no name.",
+            option="",
+            hint="Write the whole path, or set HOME.",
+        )
+    if path != written:
+        # A home directory, which HOME may name relative to the working directory.
+        return os.path.abspath(path)
     return os.path.normpath(os.path.join(layer.folder or os.getcwd(), path))
 
 
 def _boolean(value: t.Any, option: str, name: str) -> bool:
-    try:
-        return bool(boolean(value))
-    except TypeError:
-        problem = ConfigurationError(
+    found = to_boolean(value)
+    if found is None:
+        raise ConfigurationError(
             f"{name} is not a boolean: it must be true or false.", option=option
         )
-    raise problem
+    return found
 
 
 def _seconds(value: t.Any, option: str, name: str) -> float:

@@ -5,22 +5,38 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""The options of the callback, checked. A wrong one costs a warning and its default, never an alert."""
+"""The options of the callback, read and checked. A wrong one costs a warning and its default, never an alert.
+
+They are read here, and not by ``get_option`` of ansible-core: each of its versions reads lists, quotes and wrong
+booleans in another way, a wrong boolean is false without a word, and one wrong value costs all options.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    Layer,
+    find_option,
+    looks_like_a_key,
+    to_boolean,
+    without_quotes,
+)
 
 RAISING_STATUSES = ("Critical", "Warning", "Info")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the callback was told, apart from its connection. The fields are its options, with their defaults."""
+    """What the callback was told, apart from its connection. The fields are its options, with their defaults.
+
+    How the text of an option is read is said in ``_READERS``, or else by the type of its default.
+    """
 
     enabled: bool = True
     alert_scope: str = "host"
@@ -45,32 +61,47 @@ class Settings:
     rate_limit: int = 900
 
 
-def read_settings(get: t.Callable[[str], t.Any]) -> tuple[Settings, list[str]]:
+class ReadSettings(t.NamedTuple):
+    """Settings, and what came of reading them.
+
+    :param problems: for each option that is wrong, a sentence that names it, the problem and what is allowed.
+    :param sources: for each option, how it is written where it was set; ``default`` where it was not, or is wrong.
+    """
+
+    settings: Settings
+    problems: list[str]
+    sources: dict[str, str]
+
+
+def read_settings(
+    layers: t.Sequence[Layer], *, only: t.Collection[str] | None = None
+) -> ReadSettings:
     """Read and check the options.
 
-    :param get: returns the value of an option; whatever it raises means that the value is wrong.
-    :returns: the settings, and for each option that is wrong a sentence that names it, the problem and what is allowed.
+    :param layers: the places that can set them, the one that counts most first.
+    :param only: the options that are read; all others keep their defaults.
     """
     values: dict[str, t.Any] = {}
-    problems = []
+    problems: list[str] = []
+    sources: dict[str, str] = {}
     for option in (one.name for one in fields(Settings)):
-        try:
-            value = get(option)
-        except Exception:  # noqa: BLE001
-            # Ansible's own check of type and choices. What it raises, and says, differs from version to version.
-            problems.append(
-                f"{option} has a wrong value: it must be {_EXPECTED.get(option, 'true or false')}."
-                " The default is used."
-            )
+        layer, value = (
+            find_option(layers, option, empty_counts=option in _BOOLEANS)
+            if only is None or option in only
+            else (None, None)
+        )
+        sources[option] = "default"
+        if layer is None:
             continue
-        if value is None:
-            continue
+        place = layer.display_name(option)
         try:
-            check = _CHECKS.get(option)
-            values[option] = check(value) if check else value
+            values[option] = _reader(option)(value)
+            sources[option] = place
         except ValueError as exc:
-            problem = str(exc) or f"is {value}: it must be {_EXPECTED[option]}"
-            problems.append(f"{option} {problem}. The default is used.")
+            problem = str(exc) or (
+                f"is {_shown(value)}: it must be {_EXPECTED.get(option, 'true or false')}"
+            )
+            problems.append(f"{option} ({place}) {problem}. The default is used.")
     settings = Settings(**values)
     if settings.recovery == "stateless" and settings.alert_scope == "task":
         problems.append(
@@ -78,7 +109,7 @@ def read_settings(get: t.Callable[[str], t.Any]) -> tuple[Settings, list[str]]:
             " recovery auto is used."
         )
         settings = Settings(**{**values, "recovery": "auto"})
-    return settings, problems
+    return ReadSettings(settings, problems, sources)
 
 
 def read_labels(value: t.Any) -> dict[str, str]:
@@ -108,6 +139,14 @@ def read_labels(value: t.Any) -> dict[str, str]:
     return labels
 
 
+def _shown(value: t.Any) -> str:
+    """Return a wrong value for a message, unless somebody may have put the key into the wrong option."""
+    text = str(value)
+    if not text:
+        return "empty"
+    return "something else" if looks_like_a_key(text) else text
+
+
 def _type_name(value: t.Any) -> str:
     """Return what a person calls the type: ansible-core has its own classes for all of them."""
     if isinstance(value, Mapping):
@@ -133,23 +172,47 @@ def _pairs(text: str) -> t.Any:
 
 
 def _texts(value: t.Any) -> tuple[str, ...]:
-    """Read a list from a list, JSON, or texts with commas between them."""
+    """Read a list from a list, JSON, YAML, or texts with commas between them."""
     if isinstance(value, str):
-        if value.strip().startswith("["):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                # A regular expression, such as [a-z]+.
-                value = value.split(",")
-        else:
-            value = value.split(",")
+        found = _bracketed(value)
+        parts = (without_quotes(part.strip()) for part in value.split(","))
+        value = list(parts) if found is None else found
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"is a {_type_name(value)}: it must be a list")
+    nested = next((one for one in value if isinstance(one, (list, Mapping))), None)
+    if nested is not None:
+        raise ValueError(
+            f"has a {_type_name(nested)} in it: it must be a list of texts"
+        )
     return tuple(text for text in (str(item).strip() for item in value) if text)
 
 
+def _bracketed(text: str) -> list[t.Any] | None:
+    """Read a list in brackets; None where the text is none, such as the regular expression ``[a-z]+``."""
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        # Only now: hardly any run needs it.
+        import yaml
+
+        try:
+            value = yaml.load(
+                text, Loader=yaml.BaseLoader
+            )  # noqa: S506 - it makes texts only.
+        except yaml.YAMLError:
+            return None
+    return value if isinstance(value, list) else None
+
+
 def _patterns(value: t.Any) -> tuple[str, ...]:
-    patterns = _texts(value)
+    # [0-9] is an expression, and no list.
+    is_expression = (
+        isinstance(value, str) and "," not in value and not value.startswith('["')
+    )
+    patterns = (value.strip(),) if is_expression and value.strip() else _texts(value)
     for pattern in patterns:
         try:
             re.compile(pattern)
@@ -162,36 +225,61 @@ def _patterns(value: t.Any) -> tuple[str, ...]:
 
 
 def _one_of(*allowed: str) -> t.Callable[[t.Any], str]:
-    def check(value: t.Any) -> str:
+    def read(value: t.Any) -> str:
         if value not in allowed:
             raise ValueError
         return str(value)
 
-    return check
+    return read
 
 
-def _at_least(least: int) -> t.Callable[[t.Any], t.Any]:
-    def check(value: t.Any) -> t.Any:
-        # Neither less, nor no number at all (nan).
-        if not value >= least:
+def _count(least: int) -> t.Callable[[t.Any], int]:
+    def read(value: t.Any) -> int:
+        # Python's own words for it are not for the reader of a warning.
+        text = str(value).strip()
+        if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
             raise ValueError
-        return value
+        return int(text)
 
-    return check
+    return read
 
 
+def _seconds(value: t.Any) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        raise ValueError from None
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"is {seconds}: it must be a number of seconds, 0 or more")
+    return seconds
+
+
+def _boolean(value: t.Any) -> bool:
+    found = to_boolean(value)
+    if found is None:
+        raise ValueError
+    return found
+
+
+def _reader(option: str) -> t.Callable[[t.Any], t.Any]:
+    return _READERS.get(option) or (_boolean if option in _BOOLEANS else str)
+
+
+_BOOLEANS = frozenset(
+    one.name for one in fields(Settings) if isinstance(one.default, bool)
+)
 _SCOPES = ("host", "task", "playbook")
 _RECOVERIES = ("auto", "stateless", "never")
 
-_CHECKS: dict[str, t.Callable[[t.Any], t.Any]] = {
+_READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "alert_scope": _one_of(*_SCOPES),
     "failed_status": _one_of(*RAISING_STATUSES),
     "unreachable_status": _one_of(*RAISING_STATUSES),
     "recovery": _one_of(*_RECOVERIES),
-    "storm_threshold": _at_least(0),
-    "max_in_flight": _at_least(1),
-    "rate_limit": _at_least(0),
-    "flush_timeout": _at_least(0),
+    "storm_threshold": _count(0),
+    "max_in_flight": _count(1),
+    "rate_limit": _count(0),
+    "flush_timeout": _seconds,
     "labels": read_labels,
     "label_vars": _texts,
     "redact_patterns": _patterns,
@@ -206,10 +294,4 @@ _EXPECTED = {
     "max_in_flight": "a whole number, 1 or more",
     "rate_limit": "a whole number, 0 or more",
     "flush_timeout": "a number of seconds, 0 or more",
-    "alert_namespace": "a text",
-    "playbook_id": "a text",
-    "title_rule": "a text",
-    "labels": "name=value pairs or a JSON object",
-    "label_vars": "a list of names",
-    "redact_patterns": "a list of regular expressions",
 }

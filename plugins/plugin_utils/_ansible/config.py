@@ -5,7 +5,11 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What the controller is configured with: the environment, and the section [flashduty] of ansible.cfg."""
+"""What the controller is configured with: the environment, and the section [flashduty] of ansible.cfg.
+
+They are read here for the callback, too, although Ansible would read its options: modules need the same options, the
+place that has set one is named in messages, and "which place decides the key" needs to know them all.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,14 @@ import typing as t
 from ansible import constants as C
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     Layer,
+    defaults_layer,
     environment_layer,
     ini_layer,
+    state_path_in,
 )
 
 SECTION = "flashduty"
+CALLBACK = "flashcat.flashduty.alert_on_failure"
 
 
 def configuration_file() -> str | None:
@@ -29,8 +36,13 @@ def configuration_file() -> str | None:
     return os.fspath(path) if path else None
 
 
-def read_section(path: str | None) -> dict[str, str]:
-    """Return the raw values of our section, read in the way Ansible reads its own."""
+def is_callback_enabled() -> bool:
+    """Say whether ansible-core loads our callback."""
+    return CALLBACK in (getattr(C, "CALLBACKS_ENABLED", None) or ())
+
+
+def read_sections(path: str | None) -> dict[str, dict[str, str]]:
+    """Return the raw values of all sections, read in the way Ansible reads its own."""
     # The same arguments as in ansible.config.manager: a semicolon begins a comment, a percent sign is nothing special.
     parser = configparser.ConfigParser(inline_comment_prefixes=(";",))
     try:
@@ -39,7 +51,7 @@ def read_section(path: str | None) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, configparser.Error):
         # Ansible itself has read this file before, so this is the file's disappearance, at most.
         return {}
-    return dict(parser.items(SECTION, raw=True)) if parser.has_section(SECTION) else {}
+    return {name: dict(parser.items(name, raw=True)) for name in parser.sections()}
 
 
 def configured_layers(
@@ -51,8 +63,14 @@ def configured_layers(
     :param path: the ansible.cfg; the one in force where it is not given.
     """
     path = path or configuration_file()
-    section = read_section(path)
+    section = read_sections(path).get(SECTION, {})
     return [
         environment_layer(os.environ if environ is None else environ),
         ini_layer(section.get, file=path or "ansible.cfg"),
+        defaults_layer({"state_path": state_path_in(_ansible_home())}),
     ]
+
+
+def _ansible_home() -> str:
+    """Return the folder that Ansible keeps its own things in: ``~/.ansible``, unless ANSIBLE_HOME says otherwise."""
+    return str(C.config.get_config_value("ANSIBLE_HOME"))

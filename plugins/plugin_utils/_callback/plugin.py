@@ -24,6 +24,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
 
 from .._alerts.settings import Settings, read_settings
 from .._ansible.config import configured_layers
+from .._ansible.misspelt import misspelt_options
 from .._delivery import Delivery
 from .exit_watch import ExitWatch
 from .reporter import RunReporter
@@ -38,11 +39,10 @@ _Arguments = t.ParamSpec("_Arguments")
 class AlertCallback:
     """What stands behind the hooks.
 
-    :param configured: returns the value of an option of the callback.
+    It exists whenever ansible-core does, so it costs nothing before the first playbook begins.
     """
 
-    def __init__(self, configured: t.Callable[[str], t.Any], display: Display) -> None:
-        self._configured = configured
+    def __init__(self, display: Display) -> None:
         self._display = display
         self._warned: set[str] = set()
         self._settings: Settings | None = None
@@ -54,9 +54,13 @@ class AlertCallback:
         """A playbook begins; with several on the command line, one after the other."""
         with _ExceptionGuard(self._warn):
             if self._settings is None:
-                self._settings, problems = read_settings(self._configured)
+                layers = configured_layers()
+                self._settings, problems, _sources = read_settings(layers)
                 for problem in problems:
                     self._warn(problem)
+                if self._settings.enabled:
+                    for problem in misspelt_options():
+                        self._warn(problem)
             if not self._settings.enabled:
                 return
             if self._delivery is None:

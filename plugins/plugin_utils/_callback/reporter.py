@@ -371,7 +371,7 @@ class RunReporter:
         self._integration = None
         try:
             connection = resolve_connection(
-                [_play_layer(variables), *configured_layers()]
+                [_play_layer(variables), *configured_layers()], tolerate=self._warn
             ).connection
         except ConfigurationError as exc:
             if not self._settings.dry_run:
@@ -402,7 +402,11 @@ class RunReporter:
         layers = configured_layers()
         try:
             if has_integration_key(layers, kind="change"):
-                self._delivery.use(resolve_connection(layers, kind="change").connection)
+                self._delivery.use(
+                    resolve_connection(
+                        layers, kind="change", tolerate=self._warn
+                    ).connection
+                )
         except ConfigurationError as exc:
             self._warn(str(exc))
 

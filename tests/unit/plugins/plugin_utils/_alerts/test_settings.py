@@ -11,6 +11,10 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    environment_layer,
+    ini_layer,
+)
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.settings import (
     Settings,
     read_labels,
@@ -21,7 +25,12 @@ from hypothesis import strategies as st
 
 
 def read(**values: t.Any) -> tuple[Settings, list[str]]:
-    return read_settings(values.get)
+    settings, problems, _sources = read_settings([ini_layer(values.get)])
+    return settings, problems
+
+
+def place(option: str) -> str:
+    return f"{option} in section [flashduty] of ansible.cfg"
 
 
 def test_without_any_value_the_defaults_are_used() -> None:
@@ -33,11 +42,24 @@ def test_without_any_value_the_defaults_are_used() -> None:
     [
         ("alert_scope", "task", "task"),
         ("failed_status", "Info", "Info"),
-        ("storm_threshold", 0, 0),
-        ("flush_timeout", 0.0, 0.0),
-        ("label_vars", ["a", " b ", ""], ("a", "b")),
+        ("alert_scope", "'task'", "task"),
+        ("storm_threshold", "0", 0),
+        ("flush_timeout", "0.0", 0.0),
+        ("enabled", "no", False),
+        ("dry_run", '"True"', True),
         ("label_vars", "a, b,,c", ("a", "b", "c")),
         ("label_vars", "", ()),
+        ("label_vars", "a", ("a",)),
+        ("label_vars", '"a, b"', ("a", "b")),
+        ("label_vars", "'a', 'b'", ("a", "b")),
+        ("label_vars", "[a, b]", ("a", "b")),
+        ("label_vars", "['a', b ]", ("a", "b")),
+        ("label_vars", '["a", "b"]', ("a", "b")),
+        ("label_vars", '"[a, b]"', ("a", "b")),
+        ("label_vars", "[]", ()),
+        ("title_rule", '"$resource: down"', "$resource: down"),
+        ("redact_patterns", "[ab, cd]", ("ab", "cd")),
+        ("redact_patterns", "[0-9]", ("[0-9]",)),
         ("redact_patterns", '["a{1,2}", "b"]', ("a{1,2}", "b")),
         ("redact_patterns", "a+,b", ("a+", "b")),
         ("redact_patterns", "[a-z]{3}", ("[a-z]{3}",)),
@@ -48,7 +70,6 @@ def test_without_any_value_the_defaults_are_used() -> None:
             '{"a": 1, "b": true, "c": null}',
             {"a": "1", "b": "true", "c": "null"},
         ),
-        ("labels", {"a": 1.5}, {"a": "1.5"}),
         ("labels", "a=", {"a": ""}),
     ],
 )
@@ -65,20 +86,27 @@ def test_values_are_read(option: str, value: t.Any, expected: t.Any) -> None:
         ("alert_scope", "hosts", "is hosts: it must be one of host, task, playbook"),
         ("failed_status", "Ok", "is Ok: it must be one of Critical, Warning, Info"),
         ("recovery", "on", "is on: it must be one of auto, stateless, never"),
-        ("storm_threshold", -1, "is -1: it must be a whole number, 0 or more"),
-        ("max_in_flight", 0, "is 0: it must be a whole number, 1 or more"),
+        ("enabled", "flase", "is flase: it must be true or false"),
+        ("enabled", "2", "is 2: it must be true or false"),
+        ("enabled", "", "is empty: it must be true or false"),
+        ("dry_run", "ture", "is ture: it must be true or false"),
+        ("watch", "e3a17c52f09b4d68a1c45be7d2036f94", "is something else: it must be"),
+        ("storm_threshold", "-1", "is -1: it must be a whole number, 0 or more"),
+        ("storm_threshold", "50.5", "is 50.5: it must be a whole number, 0 or more"),
+        ("max_in_flight", "0", "is 0: it must be a whole number, 1 or more"),
+        ("max_in_flight", "9" * 5000, "is something else: it must be a whole number"),
+        ("flush_timeout", "nan", "is nan: it must be a number of seconds, 0 or more"),
+        ("flush_timeout", "inf", "is inf: it must be a number of seconds, 0 or more"),
+        ("flush_timeout", "10s", "is 10s: it must be a number of seconds, 0 or more"),
         (
-            "flush_timeout",
-            float("nan"),
-            "is nan: it must be a number of seconds, 0 or more",
+            "label_vars",
+            "[a, {b: c}]",
+            "has a dictionary in it: it must be a list of texts",
         ),
-        ("label_vars", {"a": 1}, "is a dictionary: it must be a list"),
-        ("labels", ["a"], "is a list: it must be a dictionary or name=value pairs"),
-        ("labels", 3, "is a single value: it must be a dictionary or name=value pairs"),
         ("labels", "a=b,c", "has the part 'c': it must be name=value pairs"),
         ("labels", "=c", "has the part '=c': it must be name=value pairs"),
         ("labels", '{"a": }', "is not valid JSON"),
-        ("labels", {"a": ["b"]}, "has a nested value for 'a'"),
+        ("labels", '{"a": ["b"]}', "has a nested value for 'a'"),
         ("redact_patterns", "a{1,2}(", "has '2}(', which is not a regular expression"),
     ],
 )
@@ -88,25 +116,63 @@ def test_a_wrong_value_costs_a_sentence_and_its_default(
     settings, problems = read(**{option: value})
 
     (sentence,) = problems
-    assert sentence.startswith(f"{option} {problem}")
+    assert sentence.startswith(f"{option} ({place(option)}) {problem}")
     assert sentence.endswith(" The default is used.")
     assert settings == Settings()
 
 
 @pytest.mark.parametrize(
-    "option", [field.name for field in dataclasses.fields(Settings)]
+    "option",
+    [
+        option.name
+        for option in dataclasses.fields(Settings)
+        if isinstance(option.default, bool)
+    ],
 )
-def test_what_ansible_refuses_is_told_in_our_own_words(option: str) -> None:
-    def get(name: str) -> t.Any:
-        if name == option:
-            raise RuntimeError("words of ansible-core")
-        return None
+@pytest.mark.parametrize("text", ["flase", "", "2"])
+def test_a_boolean_that_is_none_costs_a_sentence_and_its_default(
+    option: str, text: str
+) -> None:
+    name = f"FLASHDUTY_{option.upper()}"
 
-    settings, (sentence,) = read_settings(get)
+    settings, (sentence,), sources = read_settings([environment_layer({name: text})])
 
     assert settings == Settings()
-    assert sentence.startswith(f"{option} has a wrong value: it must be ")
-    assert "words" not in sentence
+    assert sentence.startswith(f"{option} ({name}) is ")
+    assert sources[option] == "default"
+
+
+def test_every_option_says_what_is_allowed() -> None:
+    for option in dataclasses.fields(Settings):
+        settings, problems = read(**{option.name: "\x00{[("})
+
+        assert settings == Settings() or option.type == "str" or not problems
+        assert all(": it must be " in one or "JSON" in one for one in problems)
+
+
+def test_an_empty_text_of_other_options_says_nothing() -> None:
+    names = [option.name for option in dataclasses.fields(Settings)]
+    texts = {
+        name: "" for name in names if not isinstance(getattr(Settings(), name), bool)
+    }
+
+    assert read(**texts) == (Settings(), [])
+
+
+def test_the_environment_counts_first_and_places_are_known() -> None:
+    layers = [
+        environment_layer({"FLASHDUTY_WATCH": "true"}),
+        ini_layer({"watch": "false", "rate_limit": "5"}.get),
+    ]
+
+    settings, _problems, sources = read_settings(layers)
+    others, _problems, _sources = read_settings(layers, only=["rate_limit"])
+
+    assert (settings.watch, settings.rate_limit) == (True, 5)
+    assert sources["watch"] == "FLASHDUTY_WATCH"
+    assert sources["rate_limit"] == place("rate_limit")
+    assert sources["dry_run"] == "default"
+    assert (others.watch, others.rate_limit) == (False, 5)
 
 
 def test_stateless_does_not_go_with_scope_task() -> None:

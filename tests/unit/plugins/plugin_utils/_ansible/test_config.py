@@ -12,7 +12,7 @@ import pytest
 from ansible.config.manager import ConfigManager
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.config import (
     configured_layers,
-    read_section,
+    read_sections,
 )
 
 CONTENT = """
@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_values_are_raw(file: Path) -> None:
-    assert read_section(str(file)) == {
+    assert read_sections(str(file))["flashduty"] == {
         "push_url": "https://e.example/push?integration_key=a%2Fb",
         "timeout": "5",
         "labels": "team=storage,\nenv=production",
@@ -63,19 +63,20 @@ def test_a_file_without_our_section_sets_nothing(
     if content is not None:
         file.write_bytes(content)
 
-    assert read_section(str(file)) == {}
+    assert "flashduty" not in read_sections(str(file))
 
 
 def test_no_file_sets_nothing() -> None:
-    assert read_section(None) == {}
+    assert read_sections(None) == {}
 
 
 def test_the_environment_comes_before_the_file(file: Path) -> None:
     environ = {"FLASHDUTY_TIMEOUT": "9"}
 
-    environment, ini = configured_layers(environ=environ, path=str(file))
+    environment, ini, defaults = configured_layers(environ=environ, path=str(file))
 
     assert (environment.value("timeout"), ini.value("timeout")) == ("9", "5")
     assert ini.display_name("timeout") == f"timeout in section [flashduty] of {file}"
     assert ini.folder == str(file.parent)
-    assert ini.value("empty") is None
+    assert (ini.value("empty"), ini.value("note")) == (None, '"quoted" # kept')
+    assert str(defaults.value("state_path")).endswith("/flashduty")
