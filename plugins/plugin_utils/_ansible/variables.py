@@ -53,6 +53,7 @@ class Variables:
 
     :param hosts: those of the play, when they are known. Left to itself, ansible-core compares all hosts with all stopped
         hosts for every collection, so the failures of many hosts would cost the square of their number.
+    :param collected: the variables, where they have been collected already.
     :param warn: told of each variable that cannot be used; the failure is reported without it.
     """
 
@@ -63,11 +64,16 @@ class Variables:
         host: Host | None = None,
         task: Task | None = None,
         hosts: PlayHosts | None = None,
+        collected: dict[str, t.Any] | None = None,
         warn: t.Callable[[str], None],
     ) -> None:
         nobody = None if hosts is None else [""]
-        self.all: dict[str, t.Any] = play.get_variable_manager().get_vars(
-            play=play, host=host, task=task, _hosts=nobody, _hosts_all=nobody
+        self.all: dict[str, t.Any] = (
+            play.get_variable_manager().get_vars(
+                play=play, host=host, task=task, _hosts=nobody, _hosts_all=nobody
+            )
+            if collected is None
+            else collected
         )
         self._play = play
         self._hosts = hosts

@@ -42,20 +42,27 @@ class ExitWatch:
         self._pending_signal: int | None = None
         atexit.register(self._at_exit)
         if threading.current_thread() is threading.main_thread():
-            for number, handler in (
-                (signal.SIGTERM, self._terminated),
-                (signal.SIGHUP, self._terminated),
-                (signal.SIGINT, self._interrupt),
-            ):
+            handlers = {signal.SIGINT: self._interrupt}
+            # The kernel spares the first process of a container from the signals that end others, also from those that
+            # ansible-core sends to itself. If the run ends nevertheless, it is by an exception.
+            if os.getpid() != 1:
+                handlers |= dict.fromkeys(
+                    (signal.SIGTERM, signal.SIGHUP), self._terminated
+                )
+            for number, handler in handlers.items():
                 previous = signal.getsignal(number)
                 if previous != signal.SIG_IGN and previous is not None:
                     self._previous[number] = previous
                     signal.signal(number, handler)
 
     def disarm(self) -> None:
-        """The run has ended well: nothing more is to be reported."""
+        """Report nothing more: the run has ended well. The next playbook on the command line has a watch of its own."""
         self._done = True
         atexit.unregister(self._at_exit)
+        for number, previous in self._previous.items():
+            if signal.getsignal(number) in (self._terminated, self._interrupt):
+                signal.signal(number, previous)
+        self._previous.clear()
 
     def run_pending_signal(self) -> None:
         """Handle a signal that came while something else could not be interrupted."""

@@ -14,6 +14,7 @@ import traceback
 import typing as t
 
 from ansible import constants as C
+from ansible.errors import AnsibleError
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
 )
@@ -152,6 +153,11 @@ class _ExceptionGuard:
     ) -> bool:
         if exc is None or isinstance(exc, (KeyboardInterrupt, GeneratorExit)):
             return False
+        if isinstance(exc, AnsibleError):
+            self._warn(
+                f"an alert may be missing: variables could not be read ({type(exc).__name__})."
+            )
+            return True
         # The text of an unforeseen exception may hold anything, so only the place is told.
         frames = traceback.extract_tb(sys.exc_info()[2] or exc.__traceback__)
         place = (

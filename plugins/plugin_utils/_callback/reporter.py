@@ -12,10 +12,12 @@ This file is read at every start of Ansible, so it imports only what a run witho
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
 from ansible import context
+from ansible.errors import AnsibleError
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
 )
@@ -77,6 +79,7 @@ class RunReporter:
         in_full: bool,
     ) -> None:
         self._path = str(playbook._file_name or AD_HOC)
+        self._first_play: Play | None = next(iter(playbook.get_plays()), None)
         self._settings = settings
         self._delivery = delivery
         self._warn = warn
@@ -125,7 +128,10 @@ class RunReporter:
         )
         # The play's variables of a host have those of the group "all" in them, which is where vaults are kept.
         host = self._host(str(all_hosts[0])) if all_hosts else None
-        self._connect(Variables(play, host=host, warn=self._warn))
+        # Its files of variables may not be readable, as ansible-core will say when the host's turn comes.
+        with contextlib.suppress(AnsibleError):
+            variables = Variables(play, host=host, warn=self._warn)
+        self._connect(variables)
         if self._recorder.tracks:
             self._look_for_tracked_tasks(play)
 
@@ -285,6 +291,8 @@ class RunReporter:
         :param how: ``exit`` (an exception), ``terminated`` (SIGTERM) or ``interrupted`` (a person pressed Ctrl-C).
         """
         self._take_missing_roles()
+        if self._run is None and self._first_play is not None:
+            self._describe_run_without_plays(self._first_play)
         if self._tracker is not None:
             self._alert_tracker.update_group_alerts()
         # Where the current play has no key, an earlier one may have had.
@@ -318,12 +326,32 @@ class RunReporter:
 
             self._say(summary_line(raised=raised, recovered=recovered, ending=ending))
 
+    def _describe_run_without_plays(self, play: Play) -> None:
+        """Find out what an alert for a run needs to say that ends before its first play begins.
+
+        The reason may be that the play's variables cannot be read; ansible-core says which. Those of the command line
+        can be.
+        """
+        self._run = self._collect_run_context(play)
+        self._play = play
+        self._connect(self._variables_or_extra_vars(play))
+
+    def _variables_or_extra_vars(self, play: Play) -> Variables:
+        try:
+            return Variables(play, warn=self._warn)
+        except AnsibleError:
+            return Variables(
+                play,
+                collected=dict(play.get_variable_manager().extra_vars),
+                warn=self._warn,
+            )
+
     def _reports_abort(self) -> bool:
         if not (
             self._settings.report_aborted and self._raises and self._play is not None
         ):
             return False
-        return Variables(self._play, warn=self._warn).enabled
+        return self._variables_or_extra_vars(self._play).enabled
 
     # -- the run and its surroundings
 
