@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-# The strategies load this file before they fork a worker for each host, so the client is imported once.
 from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
     change_event_argument_spec,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
-    CHANGE_FIELDS,
+
+# The strategies load this file before they fork a worker for each host, so the client is imported once.
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
+    FIELDS,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.send_event import (
     EventAction,
@@ -22,7 +23,7 @@ class ActionModule(EventAction):
     """Send a change event from the controller, or have the target send it."""
 
     kind = "change"
-    event_options = frozenset(CHANGE_FIELDS)
+    event_options = frozenset(FIELDS["change"])
 
     def argument_spec(self) -> dict[str, t.Any]:
         return change_event_argument_spec()

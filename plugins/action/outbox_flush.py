@@ -150,8 +150,8 @@ def _flush(
         for connection in connections.values():
             # What is missing here, such as requests, is said at once and not after the wait.
             Client(connection).close()
-            courier.tell({"connection": dataclasses.asdict(connection)})
-        courier.tell({"farewell": options["wait"]})
+            courier.post({"connection": dataclasses.asdict(connection)})
+        courier.post({"finish": options["wait"]})
         courier.run()
     after = _Snapshot.of(outbox, connections)
     refused = max(0, len(after.refused) - len(before.refused))

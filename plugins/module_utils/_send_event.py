@@ -12,15 +12,16 @@ from __future__ import annotations
 import typing as t
 
 from ._flashduty.client import Client, Receipt
+from ._flashduty.connection import Connection
 from ._flashduty.errors import FlashdutyError
 from ._flashduty.events import (
     DESCRIPTION_LIMIT,
+    FIELDS,
     LABEL_KEY_LIMIT,
     LABEL_VALUE_LIMIT,
     TITLE_LIMIT,
-    AlertEvent,
-    ChangeEvent,
     Event,
+    create,
 )
 from ._flashduty.redaction import Redactor
 from ._options import resolve_connection, task_layer
@@ -28,24 +29,6 @@ from ._options import resolve_connection, task_layer
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-ALERT_FIELDS = (
-    "title_rule",
-    "event_status",
-    "alert_key",
-    "event_time",
-    "description",
-    "labels",
-    "images",
-)
-CHANGE_FIELDS = (
-    "change_key",
-    "change_status",
-    "title",
-    "event_time",
-    "description",
-    "link",
-    "labels",
-)
 _LIMITS = {
     "title_rule": TITLE_LIMIT,
     "title": TITLE_LIMIT,
@@ -58,13 +41,7 @@ def event_from_options(kind: str, options: t.Mapping[str, t.Any]) -> Event:
 
     :raises InvalidEvent: when it breaks a rule of the service.
     """
-    names = CHANGE_FIELDS if kind == "change" else ALERT_FIELDS
-    fields: dict[str, t.Any] = {name: options.get(name) for name in names}
-    return (
-        ChangeEvent.create(**fields)
-        if kind == "change"
-        else AlertEvent.create(**fields)
-    )
+    return create(kind, {name: options.get(name) for name in FIELDS[kind]})
 
 
 def truncation_warnings(event: Event) -> list[str]:
@@ -95,16 +72,18 @@ def unsent_result(event: Event) -> dict[str, t.Any]:
     }
 
 
-def deliver(send: t.Callable[[Event], Receipt], event: Event) -> dict[str, t.Any]:
-    """Send the event and return the task's result.
+def sent_result(
+    event: Event, receipt: Receipt | None, error: FlashdutyError | None
+) -> dict[str, t.Any]:
+    """Return the result of a task that has sent its event, or has failed to.
 
     An error becomes a part of the result, not an exception: Ansible would print its whole chain.
     """
     result = unsent_result(event)
-    try:
-        receipt = send(event)
-    except FlashdutyError as exc:
-        return {**result, **failure(exc)}
+    if error is not None:
+        return {**result, **failure(error)}
+    if receipt is None:
+        return result
     return {
         **result,
         "changed": True,
@@ -155,11 +134,20 @@ def run_module(module: AnsibleModule, *, kind: str) -> t.NoReturn:
         if module.check_mode:
             result = {**unsent_result(event), "changed": True}
         else:
-            with Client(connection) as client:
-                result = deliver(client.send, event)
+            result = _send(connection, event)
     except FlashdutyError as exc:
         result = failure(exc)
     module.exit_json(**scrubbed(result, redactor))
+
+
+def _send(connection: Connection, event: Event) -> dict[str, t.Any]:
+    # Without the outbox, which is on the controller.
+    try:
+        with Client(connection) as client:
+            receipt = client.send(event)
+    except FlashdutyError as exc:
+        return sent_result(event, None, exc)
+    return sent_result(event, receipt, None)
 
 
 def refuse_to_run_as_module(module: AnsibleModule, name: str) -> t.NoReturn:

@@ -20,7 +20,7 @@ import tempfile
 import time
 import typing as t
 
-from ._processes import start_beside_the_run, wait_for
+from ._processes import start_courier, wait_for
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
@@ -107,7 +107,7 @@ class Delivery:
             return
         self._connections[fingerprint] = connection
         if self._courier is not None:
-            self._tell({"connection": dataclasses.asdict(connection)})
+            self._write_message({"connection": dataclasses.asdict(connection)})
         elif self.has_state() and self._with_outbox(
             lambda outbox: outbox.is_waiting([fingerprint]), False
         ):
@@ -145,7 +145,7 @@ class Delivery:
 
         stored = self._with_outbox(store, False)
         if stored and events:
-            self._look()
+            self._wake_courier()
         return stored
 
     def finish(self, timeout: float) -> Ending:
@@ -163,7 +163,7 @@ class Delivery:
             # Tasks of this run have left it there.
             self._start_courier()
         if self._courier is not None:
-            self._farewell(timeout)
+            self._send_finish(timeout)
             if (
                 not self._wait(deadline)
                 and time.monotonic() < deadline
@@ -171,14 +171,14 @@ class Delivery:
             ):
                 # It was killed: nothing is lost, and there is time for another one.
                 self._start_courier()
-                self._farewell(max(0.0, deadline - time.monotonic()))
+                self._send_finish(max(0.0, deadline - time.monotonic()))
                 self._wait(deadline)
         return self.ending()
 
     def leave(self, seconds: float) -> None:
         """Let the courier go on alone for some seconds, while the run ends at once."""
         if self._courier is not None:
-            self._farewell(seconds)
+            self._send_finish(seconds)
             self._courier = None
 
     def ending(self) -> Ending:
@@ -284,7 +284,7 @@ class Delivery:
         self._dropped += self._with_outbox(lambda outbox: outbox.prune(), 0)
         keys = [connection.integration_key for connection in self._connections.values()]
         try:
-            self._courier = start_beside_the_run("courier", keys=keys)
+            self._courier = start_courier(keys=keys)
             # A courier that does not read must not hold up the run.
             os.set_blocking(self._courier.stdin.fileno(), False)  # type: ignore[union-attr]
         except OSError as exc:
@@ -292,7 +292,7 @@ class Delivery:
                 f"the courier cannot be started ({exc.strerror}): events wait in {self.folder}."
             )
             return
-        self._tell(
+        self._write_message(
             {
                 "start": {
                     "folder": self.folder,
@@ -304,7 +304,7 @@ class Delivery:
             }
         )
         for connection in self._connections.values():
-            self._tell({"connection": dataclasses.asdict(connection)})
+            self._write_message({"connection": dataclasses.asdict(connection)})
 
     def _restart_courier(self) -> None:
         if self._courier is not None:
@@ -312,19 +312,19 @@ class Delivery:
             self.leave(_LEFT_BEHIND)
             self._start_courier()
 
-    def _look(self) -> None:
-        if self._courier is None or not self._tell({"look": True}):
+    def _wake_courier(self) -> None:
+        if self._courier is None or not self._write_message({"wake": True}):
             self._start_courier()
 
-    def _farewell(self, seconds: float) -> None:
+    def _send_finish(self, seconds: float) -> None:
         if (
-            self._tell({"farewell": seconds})
+            self._write_message({"finish": seconds})
             and self._courier is not None
             and self._courier.stdin is not None
         ):
             self._courier.stdin.close()
 
-    def _tell(self, message: dict[str, t.Any]) -> bool:
+    def _write_message(self, message: dict[str, t.Any]) -> bool:
         """Write a line to the courier; return False when there is none any more."""
         courier = self._courier
         if courier is None or courier.stdin is None or courier.poll() is not None:

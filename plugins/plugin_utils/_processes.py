@@ -5,24 +5,29 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Processes of the core beside the run: the courier of the callback, the last will of a deployment."""
+"""Starts the courier beside the run, so that nobody else can read what it is told."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import subprocess
 import sys
 import typing as t
+from urllib.parse import quote
 
 from ansible_collections.flashcat.flashduty.plugins.module_utils import _flashduty
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.processes import (
+    WatchedProcess,
+)
+
+# Paths of files in the environment that requests reads.
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def start_beside_the_run(
-    module: str, *, keys: t.Collection[str], pass_fds: t.Collection[int] = ()
+def start_courier(
+    *, keys: t.Collection[str], pass_fds: t.Collection[int] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start ``python -m _flashduty.<module>``, with a standard input to be told everything by.
+    """Start ``python -m _flashduty.courier``, with a standard input to be told everything by.
 
     Others can read arguments and the environment of a process, so neither holds a key.
 
@@ -30,28 +35,41 @@ def start_beside_the_run(
     :param pass_fds: file descriptors that the process inherits.
     :raises OSError: when the process cannot be started.
     """
-    package = os.path.abspath(_flashduty.__file__ or _flashduty.__path__[0])
-    # The package requests may have been found by the run's own path.
-    path = [os.path.dirname(os.path.dirname(package)), os.environ.get("PYTHONPATH")]
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("FLASHDUTY_") and not any(key in value for key in keys)
-    }
+    # From Python 3.11 on, the working directory is kept off the path of modules.
+    safe_path = ["-P"] if sys.version_info >= (3, 11) else []
     return subprocess.Popen(
-        [sys.executable, "-m", f"_flashduty.{module}"],
+        [sys.executable, *safe_path, "-m", "_flashduty.courier"],
         stdin=subprocess.PIPE,
         # An inherited output would keep a pipe open that somebody reads to its end.
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         # Where the run is may be unmounted before the process ends.
         cwd=os.sep,
-        env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, path))},
+        env=_environment(keys),
         pass_fds=tuple(pass_fds),
-        # Neither Ctrl-C nor the end of a worker is for it.
+        # Own session: not hit by Ctrl-C or the worker's exit.
         start_new_session=True,
         bufsize=0,
     )
+
+
+def _environment(keys: t.Collection[str]) -> dict[str, str]:
+    """Return the run's environment, without keys, and valid in another working directory."""
+    hidden = {text for key in keys for text in (key, quote(key, safe=""), quote(key))}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("FLASHDUTY_")
+        and not any(text in value for text in hidden)
+    }
+    for name in _CA_VARIABLES:
+        if environment.get(name):
+            environment[name] = os.path.abspath(environment[name])
+    package = os.path.abspath(_flashduty.__file__ or _flashduty.__path__[0])
+    # The run's own path behind it: a launcher may have put there what requests needs.
+    path = [os.path.dirname(os.path.dirname(package)), *map(os.path.abspath, sys.path)]
+    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path))
+    return environment
 
 
 def wait_for(process: subprocess.Popen[bytes], seconds: float) -> int:
@@ -61,13 +79,9 @@ def wait_for(process: subprocess.Popen[bytes], seconds: float) -> int:
     :raises subprocess.TimeoutExpired: when it goes on.
     """
     # Left to itself, Popen.wait looks twenty times a second, which is a long time at the end of a run.
-    with contextlib.suppress(AttributeError, OSError):
-        descriptor = os.pidfd_open(process.pid)  # type: ignore[attr-defined, unused-ignore]
-        try:
-            watch = select.poll()
-            watch.register(descriptor, select.POLLIN)
-            watch.poll(seconds * 1000)
-        finally:
-            os.close(descriptor)
+    watched = WatchedProcess(process.pid)
+    if watched.is_reported:
+        watched.wait(seconds)
         seconds = 0.0
+    watched.close()
     return process.wait(seconds)

@@ -175,7 +175,7 @@ def drain(folder: Path, connection: Connection) -> tuple[float, int]:
     for message in (
         {"start": start},
         {"connection": dataclasses.asdict(connection)},
-        {"farewell": 600},
+        {"finish": 600},
     ):
         courier.stdin.write(json.dumps(message) + "\n")
     courier.stdin.flush()

@@ -9,35 +9,23 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import json
 import logging
-import math
 import os
-import random
-import re
 import sys
-import time
 import typing as t
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from .clock import SYSTEM_CLOCK, Clock
 from .connection import Connection
-from .errors import (
-    ApiError,
-    ConfigurationError,
-    ConnectionFailed,
-    FlashdutyError,
-    TimeoutReached,
-    UnexpectedResponse,
-    is_worth_a_retry,
-)
-from .events import Event, clean_text
+from .errors import ConfigurationError, FlashdutyError
+from .events import Event
+from .http_errors import HttpErrors, json_object, parse_retry_after, timestamp
 from .redaction import Redactor
 from .retry import RetryPolicy
-from .transport import PlainSession
+from .transport import StrictSession
 
 try:
     import requests
@@ -73,19 +61,6 @@ class Receipt:
     alert_key: str | None = None
 
 
-@dataclass(frozen=True)
-class Clock:
-    """Where time and chance come from; tests bring their own."""
-
-    now: t.Callable[[], float] = time.time
-    monotonic: t.Callable[[], float] = time.monotonic
-    sleep: t.Callable[[float], None] = time.sleep
-    jitter: t.Callable[[], float] = random.random
-
-
-SYSTEM_CLOCK = Clock()
-
-
 class Client:
     """Sends events to one integration. Not thread-safe: one client a thread.
 
@@ -110,9 +85,8 @@ class Client:
         self._connection = connection
         self._retry = RetryPolicy(connection.retries) if retry is None else retry
         self._clock = clock
-        self._redactor = Redactor([connection.integration_key])
         self._url = f"{connection.url}?integration_key={quote(connection.integration_key, safe='')}"
-        self._session = PlainSession()
+        self._session = StrictSession()
         self._session.headers["User-Agent"] = USER_AGENT
         self._session.headers["Content-Type"] = "application/json"
         self._session.headers["Accept"] = "application/json"
@@ -125,6 +99,11 @@ class Client:
             )
         if connection.use_proxy:
             self._session.proxies = requests.utils.get_environ_proxies(connection.url)
+        self._errors = HttpErrors(
+            connection,
+            Redactor([connection.integration_key]),
+            uses_proxy=bool(self._session.proxies),
+        )
 
     def __enter__(self) -> Client:
         return self
@@ -133,7 +112,7 @@ class Client:
         self.close()
 
     @property
-    def integration(self) -> str:
+    def fingerprint(self) -> str:
         """The fingerprint of the connection."""
         return self._connection.fingerprint
 
@@ -191,12 +170,12 @@ class Client:
         try:
             return self._post(body)
         except requests.RequestException as exc:
-            problem: FlashdutyError = self._describe(exc)
+            problem: FlashdutyError = self._errors.of_exception(exc)
         except FlashdutyError as exc:
             problem = exc
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as exc:
             # Not all that happens below comes as an exception of requests.
-            problem = self._describe(exc)
+            problem = self._errors.of_exception(exc)
         problem.__context__ = problem.__cause__ = None
         raise problem
 
@@ -228,25 +207,22 @@ class Client:
         # A date is meant by the clock of whoever wrote it, where that is known.
         retry_after = parse_retry_after(
             headers.get("Retry-After"),
-            lambda: _timestamp(headers.get("Date")) or self._clock.now(),
+            lambda: timestamp(headers.get("Date")) or self._clock.now(),
         )
-        answer = _json_object(content)
-        request_id = answer.get("request_id") if answer else None
-        request_id = str(request_id or headers.get(REQUEST_ID_HEADER) or "")
-        request_id = self._redactor.scrub(request_id)[:128]
-        error = answer.get("error") if answer else None
+        answer = json_object(content) or {}
+        request_id = self._errors.one_line(
+            answer.get("request_id") or headers.get(REQUEST_ID_HEADER) or "", 128
+        )
+        error = answer.get("error")
         if error:
             # An error may come with HTTP 200: it is an error all the same.
-            if not isinstance(error, dict):
-                error = {"message": str(error)}
-            raise ApiError(
-                code=self._one_line(error.get("code") or "UnknownError", 64),
-                api_message=self._one_line(error.get("message") or "", 500),
+            raise self._errors.of_answer(
+                error,
                 http_status=status,
                 request_id=request_id or None,
                 retry_after=retry_after,
             )
-        if 200 <= status < 300 and answer is not None and request_id:
+        if 200 <= status < 300 and answer and request_id:
             data = answer.get("data")
             alert_key = data.get("alert_key") if isinstance(data, dict) else None
             return Receipt(
@@ -254,167 +230,13 @@ class Client:
                 status,
                 alert_key=alert_key if isinstance(alert_key, str) else None,
             )
-        raise self._unexpected(
-            status, headers, content, request_id or None, retry_after
-        )
-
-    def _one_line(self, value: t.Any, limit: int) -> str:
-        """Return what a server has said, without a secret, fit for the middle of a sentence."""
-        # Cut last: half a key would not be recognised.
-        return " ".join(self._redactor.scrub(clean_text(str(value))).split())[:limit]
-
-    def _unexpected(
-        self,
-        status: int,
-        headers: t.Mapping[str, str],
-        content: bytes,
-        request_id: str | None,
-        retry_after: float | None,
-    ) -> UnexpectedResponse:
-        host = self._connection.host
-        request = f", request {request_id}" if request_id else ""
-        if 300 <= status < 400:
-            target = self._one_line(_host_name(headers.get("Location", "")), 255)
-            return UnexpectedResponse(
-                f"{host} answered with a redirect to {target} (HTTP {status}{request}),"
-                " which is not followed, because it would hand over the integration key.",
-                hint="Check api_url or push_url, and whether a proxy asks for a log-in.",
-                http_status=status,
-                request_id=request_id,
-                retryable=False,
-            )
-        content_type = self._one_line(headers.get("Content-Type", "").split(";")[0], 64)
-        if not content.strip():
-            what = "an empty body"
-        elif "html" in content_type or content.lstrip()[:1] == b"<":
-            what = "an HTML page"
-        elif _json_object(content) is not None:
-            what = "JSON that is not Flashduty's"
-        else:
-            what = f"something that is not JSON ({content_type or 'no content type'})"
-        return UnexpectedResponse(
-            f"{host} answered with {what} (HTTP {status}{request}), which Flashduty does not do.",
-            hint=(
-                "A proxy or load balancer in between has a problem: try again later."
-                if is_worth_a_retry(status)
-                else "Check api_url or push_url, and the proxy."
-            ),
+        raise self._errors.of_strange_answer(
+            content,
+            headers,
             http_status=status,
-            request_id=request_id,
+            request_id=request_id or None,
             retry_after=retry_after,
         )
-
-    def _timed_out(self) -> TimeoutReached:
-        return TimeoutReached(
-            f"{self._connection.host} did not answer within {self._connection.timeout:g} seconds.",
-            hint="Check the network and the proxy, or raise timeout.",
-        )
-
-    def _describe(self, exc: Exception) -> FlashdutyError:
-        """Say in our own words what an exception of the HTTP library means; its own text holds the key."""
-        host = self._connection.host
-        chain = _chain(exc)
-        names = {type(link).__name__ for link in chain}
-        reasons = " ".join(
-            str(getattr(link, "verify_message", "")) for link in chain
-        ).strip()
-        if isinstance(exc, requests.Timeout) or "ReadTimeoutError" in names:
-            return self._timed_out()
-        if self._is_of_proxy(exc, names):
-            status = _tunnel_status(chain)
-            did = f"answered with HTTP {status}" if status else "cannot be used"
-            return ConnectionFailed(
-                f"Cannot reach {host}: the proxy {did}.",
-                hint="Check HTTPS_PROXY and NO_PROXY, or set use_proxy to false.",
-            )
-        if isinstance(exc, requests.exceptions.SSLError) or names & {
-            "SSLError",
-            "SSLCertVerificationError",
-        }:
-            why = f" ({self._one_line(reasons, 200)})" if reasons else ""
-            return ConnectionFailed(
-                f"Cannot reach {host}: no TLS connection{why}.",
-                hint="For a private certificate authority set ca_path; check client_cert and client_key"
-                " where the server asks for them.",
-            )
-        if isinstance(
-            exc, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
-        ):
-            return ConfigurationError(
-                f"{self._connection.url} is not a URL that can be reached.",
-                option="api_url",
-                hint="Check api_url or push_url.",
-            )
-        if names & {"gaierror", "NameResolutionError"}:
-            what = "name not resolved"
-        elif "ConnectionRefusedError" in names:
-            what = "connection refused"
-        elif names & {"ConnectionResetError", "BrokenPipeError"}:
-            what = "connection reset"
-        elif names & {
-            "RemoteDisconnected",
-            "IncompleteRead",
-            "ProtocolError",
-            "ChunkedEncodingError",
-        }:
-            what = "connection closed before the answer was complete"
-        elif isinstance(exc, requests.ConnectionError):
-            what = "connection failed"
-        else:
-            what = f"connection failed ({type(exc).__name__})"
-        return ConnectionFailed(
-            f"Cannot reach {host}: {what}.",
-            hint="Check the network, the firewall and the proxy, and api_url or push_url.",
-        )
-
-    def _is_of_proxy(self, exc: Exception, names: set[str]) -> bool:
-        kinds = (requests.exceptions.ProxyError, requests.exceptions.InvalidProxyURL)
-        # Requests says "InvalidSchema" of a SOCKS proxy when it cannot speak SOCKS.
-        unspoken = {"ProxySchemeUnknown", "InvalidSchema"}
-        return isinstance(exc, kinds) or bool(
-            names & unspoken and self._session.proxies
-        )
-
-
-def parse_retry_after(value: str | None, now: t.Callable[[], float]) -> float | None:
-    """Return the seconds that a Retry-After header asks for: it holds seconds, a proxy's may hold a date.
-
-    :param now: asked for the seconds since the epoch when it is a date.
-    """
-    try:
-        seconds = float(value or "")
-    except ValueError:
-        date = _timestamp(value)
-        if date is None:
-            return None
-        seconds = date - now()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _timestamp(date: str | None) -> float | None:
-    """Return the seconds since the epoch of a date as HTTP writes it, or None when it is none."""
-    try:
-        moment = parsedate_to_datetime(date or "")
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=datetime.timezone.utc)
-        return moment.timestamp()
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None
-
-
-def _host_name(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or "another path"
-    except ValueError:
-        return "an unknown place"
-
-
-def _tunnel_status(chain: list[BaseException]) -> str | None:
-    """Return the status with which a proxy has refused a tunnel."""
-    found = [
-        re.search(r"Tunnel connection failed: (\d{3})", str(link)) for link in chain
-    ]
-    return next((match.group(1) for match in found if match), None)
 
 
 def _check_file(path: str | None, option: str, name: str) -> None:
@@ -444,34 +266,10 @@ def _read_all(raw: t.Any) -> bytes:
     raw.enforce_content_length = True
     content = b""
     while len(content) <= _LONGEST_ANSWER:
-        # The empty piece counts: with it comes the complaint about an answer that ended too early.
-        piece = raw.read(_LONGEST_ANSWER, decode_content=True)
+        # Never decoded: compression was not asked for, and a few bytes of it may stand for gigabytes.
+        piece = raw.read(_LONGEST_ANSWER, decode_content=False)
+        # Read to the end: urllib3 raises IncompleteRead only on the final empty read.
         if not piece:
             break
         content += piece
     return content
-
-
-def _json_object(content: bytes) -> dict[str, t.Any] | None:
-    try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
-def _chain(exc: BaseException | None) -> list[BaseException]:
-    """Return an exception with all that caused it: arguments, reasons, causes and contexts."""
-    links: list[BaseException] = []
-    waiting: list[t.Any] = [exc]
-    while waiting and len(links) < 30:
-        link = waiting.pop()
-        if isinstance(link, BaseException) and link not in links:
-            links.append(link)
-            waiting += [
-                link.__cause__,
-                link.__context__,
-                getattr(link, "reason", None),
-                *link.args,
-            ]
-    return links

@@ -43,9 +43,11 @@ class Connection:
     retries: int = 3
 
     @property
-    def host(self) -> str:
-        """The server's name, for messages."""
-        return urlsplit(self.url).hostname or self.url
+    def address(self) -> str:
+        """The server as messages name it: ``https://api.example.com:8443``, without path and key."""
+        parts = urlsplit(self.url)
+        # A URL may hold the password of a user.
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     @property
     def fingerprint(self) -> str:

@@ -10,16 +10,21 @@
 Started as ``python -m _flashduty.courier``, with the folder above this package on Python's path. It is told what to
 do by lines of JSON on its standard input, never by arguments or the environment, which others can read:
 
-``{"start": {"folder": …, "run_pid": …, "rate_limit": …, "max_in_flight": …, "on_kill": …}}``
+``{"start": {"folder": …, "run_pid": …, "rate_limit": …, "max_in_flight": …, "on_kill": …, "events_on_exit": …}}``
     The first line. ``on_kill``, if given, is an alert to raise when the run is killed.
 ``{"connection": {…}}``
     An integration to deliver for: the fields of ``Connection``.
-``{"look": true}``
+``{"wake": true}``
     There may be something new in the outbox.
-``{"farewell": seconds}``
+``{"finish": seconds}``
     The run has ended well: empty the outbox within that time, and end.
 
-When the run ends without a farewell it was killed: the courier delivers what is there, for a minute at most.
+When the run ends without a finish it was killed: the courier delivers what is there, for a minute at most.
+
+``events_on_exit`` makes it a courier that idles until the run has ended, however that was. It is ``{"file": …,
+"fingerprints": {kind: …}}``: the number of an inherited file descriptor, and the integration for each kind of event.
+By then the file, which may have been deleted, holds ``{"events_on_exit": [{"kind": …, "fields": {…}}],
+"deliver_after_run": …}``: events to send, and whether there is something urgent in the outbox. Most runs leave neither.
 """
 
 from __future__ import annotations
@@ -28,33 +33,33 @@ import contextlib
 import json
 import os
 import queue
+import resource
+import shutil
 import sys
+import tempfile
 import threading
 import time
 import typing as t
 from dataclasses import dataclass
 
-from .client import SYSTEM_CLOCK, Client, Clock
+from .clock import SYSTEM_CLOCK, Clock
 from .connection import Connection
 from .errors import ConfigurationError, FlashdutyError
-from .events import AlertEvent
-from .outbox import (
-    DamagedOutbox,
-    OpenAlert,
-    Outbox,
-    OutboxError,
-    Waiting,
-    courier_name,
-)
+from .events import AlertEvent, create
+from .outbox import DamagedOutbox, OpenAlert, Outbox, OutboxError, Waiting
+from .processes import WatchedProcess, process_name
 from .retry import RetryPolicy
+
+if t.TYPE_CHECKING:
+    from .client import Client
 
 # Seconds that a courier goes on after its run was killed.
 AFTER_KILL = 60.0
 # Seconds between two looks whether the run still lives. Its end closes our standard input only when its worker
 # processes have ended, too.
 _LIVENESS_INTERVAL = 1.0
-# Seconds that the last words of a run may take until they are heard.
-_LAST_WORDS = 0.5
+# Grace for messages still in the pipe after the run has exited.
+_PIPE_GRACE = 0.5
 # Seconds between two looks, at the end of a run, whether the courier of another run has delivered what waits.
 _LAST_LOOK_INTERVAL = 0.1
 # Seconds until the outbox is tried again that could not be used.
@@ -78,7 +83,7 @@ class Courier:
     :param outbox: where the events are.
     :param max_in_flight: requests at a time.
     :param rate_limit: requests a minute; 0 is off.
-    :param on_kill: called when the run is gone without a farewell.
+    :param on_kill: called when the run is gone without a finish.
     :param run_is_alive: tells whether the run still lives.
     """
 
@@ -97,35 +102,35 @@ class Courier:
         self._on_kill = on_kill
         self._run_is_alive = run_is_alive
         self._clock = clock
-        self._name = courier_name()
-        self._routes: dict[str, _Route] = {}
+        self._name = process_name()
+        self._destinations: dict[str, _Destination] = {}
         self._deadline: float | None = None
-        # The end of the run's messages; the moment in which the run was first missed; no farewell came.
-        self._is_silent = False
-        self._missed_at: float | None = None
+        # The run sends no more; the moment in which it was first missed; no finish came.
+        self._stdin_closed = False
+        self._run_missing_since: float | None = None
         self._was_killed = False
         self._max_in_flight = max_in_flight
         self._senders = 0
-        # What the coordinating thread hears: messages of the run, and the ends of attempts.
-        self._heard: queue.SimpleQueue[t.Any] = queue.SimpleQueue()
+        # For the coordinating thread: messages of the run, and results of attempts.
+        self._inbox: queue.SimpleQueue[t.Any] = queue.SimpleQueue()
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         # Ends of attempts that are not in the outbox yet.
         self._unsettled: list[_Result] = []
 
-    def tell(self, message: dict[str, t.Any] | None) -> None:
+    def post(self, message: dict[str, t.Any] | None) -> None:
         """Hand over a message of the run (see above), or None for the end of its messages. From any thread."""
-        self._heard.put(message)
+        self._inbox.put(message)
 
     def run(self) -> None:
         """Deliver until told to end, and give back what was claimed.
 
         :raises OutboxError: when the state file is damaged, was replaced, or could not be used to the end.
         """
-        while not self._is_late():
-            self._notice_end()
+        while not self._deadline_passed():
+            self._detect_run_exit()
             try:
                 self._settle()
-                self._mourn()
+                self._raise_killed_alert()
                 if self._is_done():
                     break
                 pause = self._dispatch()
@@ -134,153 +139,161 @@ class Courier:
             except OutboxError:
                 # The disk is full, or somebody else is writing for very long: that may pass.
                 pause = _OUTBOX_INTERVAL
-            self._listen(pause)
+            self._wait_for_message(pause)
         # What has ended by now counts; what is still under way is made again by the next run.
-        self._listen(0)
+        self._wait_for_message(0)
         self._settle()
         self._outbox.release(self._name)
 
-    def _is_late(self) -> bool:
+    def _deadline_passed(self) -> bool:
         return self._deadline is not None and self._clock.monotonic() >= self._deadline
 
     def _is_done(self) -> bool:
         if self._deadline is None or self._in_flight:
             return False
-        if not self._outbox.is_waiting(self._routes):
+        if not self._outbox.is_waiting(self._destinations):
             return True
         # Nothing could be sent any more before the deadline.
         return all(
-            route.resumes_at >= self._deadline for route in self._routes.values()
+            destination.resumes_at >= self._deadline
+            for destination in self._destinations.values()
         )
 
     @property
     def _in_flight(self) -> int:
-        return sum(route.in_flight for route in self._routes.values())
+        return sum(destination.in_flight for destination in self._destinations.values())
 
     def _dispatch(self) -> float:
         """Claim and send what may be sent now; return the seconds until more may be."""
         pause = _LIVENESS_INTERVAL if self._deadline is None else _LAST_LOOK_INTERVAL
         now = self._clock.monotonic()
-        for route in self._routes.values():
-            if route.epoch > route.failed_epoch + 1:
-                # A failure is about to be heard of.
+        for destination in self._destinations.values():
+            if destination.epoch > destination.failed_epoch + 1:
+                # A sender has failed; its result is still in the inbox.
                 continue
-            if route.resumes_at > now:
-                pause = min(pause, route.resumes_at - now)
+            if destination.resumes_at > now:
+                pause = min(pause, destination.resumes_at - now)
                 continue
             # One attempt at a time finds out whether a service is back.
-            ahead = 1 if route.failures else _CLAIMED_AHEAD * self._max_in_flight
-            if route.in_flight >= ahead:
+            ahead = 1 if destination.failures else _CLAIMED_AHEAD * self._max_in_flight
+            if destination.in_flight >= ahead:
                 continue
             events, wait = self._outbox.claim(
-                route.connection.fingerprint,
+                destination.connection.fingerprint,
                 self._name,
-                limit=ahead - route.in_flight,
-                lease=route.connection.timeout * _CLAIMED_AHEAD + _LEASE_MARGIN,
+                limit=ahead - destination.in_flight,
+                lease=destination.connection.timeout * _CLAIMED_AHEAD + _LEASE_MARGIN,
                 rate_limit=self._rate_limit,
             )
             if wait:
-                route.resumes_at = now + wait
+                destination.resumes_at = now + wait
                 pause = min(pause, wait)
             for event in events:
-                self._send(route, event)
+                self._send(destination, event)
         if not self._in_flight:
-            # There is time to look around.
             self._outbox.check()
             self._outbox.release_dead()
         return pause
 
-    def _send(self, route: _Route, event: Waiting) -> None:
-        route.in_flight += 1
+    def _send(self, destination: _Destination, event: Waiting) -> None:
+        destination.in_flight += 1
         if self._senders < min(self._in_flight, self._max_in_flight):
             self._senders += 1
             threading.Thread(
-                target=_sender, args=(self._jobs, self._heard), daemon=True
+                target=_sender, args=(self._jobs, self._inbox), daemon=True
             ).start()
-        self._jobs.put(_Job(route, event, route.epoch))
+        self._jobs.put(_Job(destination, event, destination.epoch))
 
-    def _listen(self, pause: float) -> None:
-        """Wait for news, and take in all that is there at once."""
+    def _wait_for_message(self, pause: float) -> None:
+        """Wait for a message or a result, and take in all that is there at once."""
         if self._deadline is not None:
             pause = min(pause, max(0.0, self._deadline - self._clock.monotonic()))
         try:
-            self._hear(self._heard.get(timeout=pause))
+            self._handle_message(self._inbox.get(timeout=pause))
             # What ends in the next moments shares the transaction; the senders have work meanwhile.
             for _further in range(2 * self._max_in_flight - 1):
-                self._hear(self._heard.get(timeout=_GATHERING_TIME))
+                self._handle_message(self._inbox.get(timeout=_GATHERING_TIME))
         except queue.Empty:
             pass
 
-    def _hear(self, news: t.Any) -> None:
+    def _handle_message(self, news: t.Any) -> None:
         if isinstance(news, _Result):
             self._take_result(news)
         elif news is None:
-            self._is_silent = True
+            self._stdin_closed = True
         elif "connection" in news:
             connection = Connection(**news["connection"])
-            self._routes.setdefault(connection.fingerprint, _Route(connection))
-        elif "farewell" in news:
-            self._end_within(float(news["farewell"]))
+            self._destinations.setdefault(
+                connection.fingerprint, _Destination(connection)
+            )
+        elif "finish" in news:
+            self._set_deadline(float(news["finish"]))
 
-    def _notice_end(self) -> None:
-        """Notice when the run is gone without a farewell."""
-        if self._deadline is None and self._is_gone():
+    def _detect_run_exit(self) -> None:
+        """Notice when the run is gone without a finish."""
+        if self._deadline is None and self._run_exited():
             self._was_killed = True
-            self._end_within(AFTER_KILL)
+            self._set_deadline(AFTER_KILL)
 
-    def _end_within(self, seconds: float) -> None:
+    def _set_deadline(self, seconds: float) -> None:
         now = self._clock.monotonic()
         self._deadline = now + seconds
-        for route in self._routes.values():
-            # One more attempt, for it may be the last one, unless the service has asked for peace.
-            route.resumes_at = min(route.resumes_at, max(now, route.asked_until))
+        for destination in self._destinations.values():
+            # Try once more before the deadline, unless a Retry-After forbids it.
+            destination.resumes_at = min(
+                destination.resumes_at, max(now, destination.asked_until)
+            )
 
-    def _mourn(self) -> None:
+    def _raise_killed_alert(self) -> None:
         """Raise the alert for a run that was killed."""
         if self._was_killed and self._on_kill is not None:
             self._on_kill()
             self._on_kill = None
 
-    def _is_gone(self) -> bool:
-        if self._is_silent or self._run_is_alive():
-            return self._is_silent
+    def _run_exited(self) -> bool:
+        if self._stdin_closed or self._run_is_alive():
+            return self._stdin_closed
         # Its last words may still be on their way.
         now = self._clock.monotonic()
-        if self._missed_at is None:
-            self._missed_at = now
-        return now - self._missed_at >= _LAST_WORDS
+        if self._run_missing_since is None:
+            self._run_missing_since = now
+        return now - self._run_missing_since >= _PIPE_GRACE
 
     def _take_result(self, result: _Result) -> None:
-        route, error = result.job.route, result.error
-        route.in_flight -= 1
+        destination, error = result.job.destination, result.error
+        destination.in_flight -= 1
         self._unsettled.append(result)
         if not result.sent:
             return
         if error is None:
             # A success that began before the latest failure tells nothing about now.
-            if result.job.epoch == route.epoch:
-                route.failures = 0
+            if result.job.epoch == destination.epoch:
+                destination.failures = 0
         elif isinstance(error, ConfigurationError):
             # Nothing that this process can mend: every attempt would end like this.
-            route.resumes_at = float("inf")
-        elif not error.refused:
-            self._slow_down(route, result.job, error)
+            destination.resumes_at = float("inf")
+        elif not error.permanent:
+            self._back_off(destination, result.job, error)
 
-    def _slow_down(self, route: _Route, job: _Job, error: FlashdutyError) -> None:
-        """Pause the whole route after a failure, not one event alone: the service is what is in trouble."""
+    def _back_off(
+        self, destination: _Destination, job: _Job, error: FlashdutyError
+    ) -> None:
+        """Pause the whole integration after a failure, not one event alone: the service is what is in trouble."""
         now = self._clock.monotonic()
-        if job.epoch > route.failed_epoch:
-            # The first to tell. Attempts that were under way at the same time tell of the same trouble.
-            route.failures += 1
-            route.failed_epoch = job.epoch
+        if job.epoch > destination.failed_epoch:
+            # The first of its epoch. Attempts that were under way at the same time met the same trouble.
+            destination.failures += 1
+            destination.failed_epoch = job.epoch
         elif error.retry_after is None:
             return
         wait = _BACK_OFF.back_off(
-            route.failures, retry_after=error.retry_after, jitter=self._clock.jitter()
+            destination.failures,
+            retry_after=error.retry_after,
+            jitter=self._clock.jitter(),
         )
-        route.resumes_at = max(route.resumes_at, now + wait)
+        destination.resumes_at = max(destination.resumes_at, now + wait)
         if error.retry_after is not None:
-            route.asked_until = max(route.asked_until, now + wait)
+            destination.asked_until = max(destination.asked_until, now + wait)
 
     def _settle(self) -> None:
         """Write down how attempts have ended, in one transaction."""
@@ -294,17 +307,19 @@ class Courier:
         self._outbox.settle(
             delivered=[event for event, error in tried if error is None],
             failed=[
-                (event, error) for event, error in tried if error and not error.refused
+                (event, error)
+                for event, error in tried
+                if error and not error.permanent
             ],
             refused=[
-                (event, error) for event, error in tried if error and error.refused
+                (event, error) for event, error in tried if error and error.permanent
             ],
             unsent=[result.job.event for result in self._unsettled if not result.sent],
         )
         self._unsettled.clear()
 
 
-class _Route:
+class _Destination:
     """One integration, and how it is doing."""
 
     def __init__(self, connection: Connection) -> None:
@@ -317,7 +332,7 @@ class _Route:
         self.asked_until = 0.0
         # Each failure begins a new epoch. Senders write this, so that no other attempt begins meanwhile.
         self.epoch = 0
-        # The latest epoch of which a failure was heard.
+        # The latest epoch of which a failure is known.
         self.failed_epoch = -1
 
 
@@ -325,7 +340,7 @@ class _Route:
 class _Job:
     """One attempt, not to be made any more once its epoch is over."""
 
-    route: _Route
+    destination: _Destination
     event: Waiting
     epoch: int
 
@@ -339,20 +354,20 @@ class _Result:
     sent: bool = True
 
 
-def _sender(jobs: queue.SimpleQueue[_Job], heard: queue.SimpleQueue[t.Any]) -> None:
+def _sender(jobs: queue.SimpleQueue[_Job], inbox: queue.SimpleQueue[t.Any]) -> None:
     """Send what comes, for ever: the body of a thread."""
     clients: dict[str, Client] = {}
     while True:
         job = jobs.get()
-        if job.epoch != job.route.epoch:
-            heard.put(_Result(job, sent=False))
+        if job.epoch != job.destination.epoch:
+            inbox.put(_Result(job, sent=False))
             continue
         error: FlashdutyError | None = None
-        connection = job.route.connection
+        connection = job.destination.connection
         try:
             client = clients.get(connection.fingerprint)
             if client is None:
-                client = clients[connection.fingerprint] = Client(connection)
+                client = clients[connection.fingerprint] = _make_client(connection)
             client.attempt(job.event.payload.encode())
         except FlashdutyError as exc:
             error = exc
@@ -364,19 +379,26 @@ def _sender(jobs: queue.SimpleQueue[_Job], heard: queue.SimpleQueue[t.Any]) -> N
                 hint="Please report this as a bug of the collection.",
                 retryable=True,
             )
-        if error is not None and not error.refused:
-            job.route.epoch = job.epoch + 1
-        heard.put(_Result(job, error))
+        if error is not None and not error.permanent:
+            job.destination.epoch = job.epoch + 1
+        inbox.put(_Result(job, error))
+
+
+def _make_client(connection: Connection) -> Client:
+    # requests is imported only by a courier that has something to send.
+    from .client import Client
+
+    return Client(connection)
 
 
 def _read_messages(courier: Courier, lines: t.Iterable[str]) -> None:
     try:
         for line in lines:
-            courier.tell(json.loads(line))
+            courier.post(json.loads(line))
     except (ValueError, OSError):
         # Half a line: the run was killed while it wrote.
         pass
-    courier.tell(None)
+    courier.post(None)
 
 
 def _raise_alert(outbox: Outbox, on_kill: dict[str, t.Any]) -> None:
@@ -385,7 +407,55 @@ def _raise_alert(outbox: Outbox, on_kill: dict[str, t.Any]) -> None:
     outbox.add(on_kill["integration"], [event], run_id=on_kill["run_id"], opened=opened)
 
 
-def _step_back() -> None:
+@dataclass(frozen=True)
+class EventsOnExit:
+    """What a run has left to be sent after its end.
+
+    :param events: fields of events, by the fingerprint of the integration to send them with and by their kind.
+    :param deliver_after_run: whether something urgent waits in the outbox.
+    """
+
+    events: t.Sequence[tuple[str, str, dict[str, t.Any]]] = ()
+    deliver_after_run: bool = False
+
+    @classmethod
+    def read(cls, file: int, fingerprints: t.Mapping[str, str]) -> EventsOnExit:
+        """Return what the file holds; nothing when the run was killed while it wrote.
+
+        :param file: the number of a file descriptor.
+        :param fingerprints: the integration for each kind; events of other kinds are not wanted.
+        """
+        try:
+            content = json.loads(os.pread(file, os.fstat(file).st_size, 0))
+        except ValueError:
+            return cls()
+        if not isinstance(content, dict):
+            return cls()
+        return cls(
+            [
+                (fingerprints[event["kind"]], event["kind"], event["fields"])
+                for event in content.get("events_on_exit", ())
+                if event["kind"] in fingerprints
+            ],
+            bool(content.get("deliver_after_run")),
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.events) or self.deliver_after_run
+
+    def add_to(self, outbox: Outbox) -> None:
+        """Queue the events."""
+        for fingerprint, kind, fields in self.events:
+            outbox.add(fingerprint, [create(kind, fields)])
+
+
+def _leave_no_core() -> None:
+    """Write no core file when this process crashes: the key would be in it."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _lower_priority() -> None:
     """Let the run go first where both want the processor."""
     os.nice(_NICENESS)
     # Linux weighs sessions against each other, and this is one of its own: see sched(7).
@@ -396,24 +466,52 @@ def _step_back() -> None:
 
 
 def main() -> None:
-    """Run a courier for the process that has started this one."""
-    _step_back()
+    """Run a courier for the process that has started this one, or for the one whose end it waits for."""
+    _leave_no_core()
+    _lower_priority()
     start = json.loads(sys.stdin.readline() or "{}").get("start")
     if start is None:
         return
-    with Outbox(start["folder"]) as outbox:
+    run = WatchedProcess(start["run_pid"])
+    on_exit = EventsOnExit()
+    if start.get("events_on_exit"):
+        run.wait()
+        on_exit = EventsOnExit.read(**start["events_on_exit"])
+        if not on_exit:
+            return
+    with _open_outbox(start["folder"], has_events=bool(on_exit.events)) as outbox:
+        on_exit.add_to(outbox)
         on_kill = start.get("on_kill")
         courier = Courier(
             outbox,
             max_in_flight=start["max_in_flight"],
             rate_limit=start["rate_limit"],
             on_kill=(lambda: _raise_alert(outbox, on_kill)) if on_kill else None,
-            run_is_alive=lambda: os.getppid() == start["run_pid"],
+            run_is_alive=lambda: not run.has_ended(),
         )
         threading.Thread(
             target=_read_messages, args=(courier, sys.stdin), daemon=True
         ).start()
         courier.run()
+
+
+@contextlib.contextmanager
+def _open_outbox(folder: str, *, has_events: bool) -> t.Iterator[Outbox]:
+    """Open the outbox, or where that is of no use and there are events to send, one for these alone."""
+    try:
+        outbox = Outbox(folder)
+    except OutboxError:
+        if not has_events:
+            raise
+        folder = tempfile.mkdtemp(prefix="flashduty-")
+        try:
+            with Outbox(folder) as outbox:
+                yield outbox
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    with outbox:
+        yield outbox
 
 
 if __name__ == "__main__":

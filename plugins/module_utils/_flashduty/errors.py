@@ -28,7 +28,7 @@ TIMEOUT = "Timeout"
 UNEXPECTED_RESPONSE = "UnexpectedResponse"
 
 
-class ApiErrorFacts(t.NamedTuple):
+class KnownError(t.NamedTuple):
     """What the service's documentation says about one error code, and our advice."""
 
     http_status: int
@@ -37,65 +37,65 @@ class ApiErrorFacts(t.NamedTuple):
 
 
 # Source of codes, statuses and what is worth a retry: Flashduty Alert Event API documentation.
-API_ERRORS: dict[str, ApiErrorFacts] = {
-    "InvalidParameter": ApiErrorFacts(
+API_ERRORS: dict[str, KnownError] = {
+    "InvalidParameter": KnownError(
         400,
         False,
         "Check integration_key or push_url against the integration's page in the Flashduty console"
         " (a wrong key is reported this way, too), then the fields of the event.",
     ),
-    "InvalidContentType": ApiErrorFacts(
+    "InvalidContentType": KnownError(
         400,
         False,
         "Something between here and Flashduty changed the request: check the proxy and api_url.",
     ),
-    "MethodNotAllowed": ApiErrorFacts(
+    "MethodNotAllowed": KnownError(
         400,
         False,
         "Something between here and Flashduty changed the request: check the proxy and api_url.",
     ),
-    "Unauthorized": ApiErrorFacts(
+    "Unauthorized": KnownError(
         401,
         False,
         "Check integration_key or push_url: copy the push URL again from the Flashduty console.",
     ),
-    "AccessDenied": ApiErrorFacts(
+    "AccessDenied": KnownError(
         403,
         False,
         "The integration may not do this: check in the Flashduty console that it is enabled and of the right type.",
     ),
-    "RequestTooFrequently": ApiErrorFacts(
+    "RequestTooFrequently": KnownError(
         429,
         True,
         "Send fewer events: an integration takes 100 requests a second and 1,000 a minute.",
     ),
-    "RouteNotFound": ApiErrorFacts(
+    "RouteNotFound": KnownError(
         404,
         False,
         "The URL is wrong: check api_url or push_url (the default is https://api.flashcat.cloud).",
     ),
-    "ResourceNotFound": ApiErrorFacts(
+    "ResourceNotFound": KnownError(
         400,
         False,
         "The Flashduty account has not bought this resource: ask the account's owner.",
     ),
-    "NoLicense": ApiErrorFacts(
+    "NoLicense": KnownError(
         400,
         False,
         "The Flashduty subscription has too few licences: ask the account's owner.",
     ),
-    "InternalError": ApiErrorFacts(
+    "InternalError": KnownError(
         500,
         True,
         "Flashduty has a problem of its own: try again later, and give its support the request id.",
     ),
 }
 
-_STATUSES_WORTH_A_RETRY = (408, 425, 429)
+_RETRYABLE_STATUSES = (408, 425, 429)
 
 
 class FlashdutyError(Exception):
-    """Something stood between an event and its delivery.
+    """An event could not be delivered.
 
     :param message: what was attempted and what happened, as one sentence without a secret.
     :param code: the service's error code, or one of our own for what never reached it.
@@ -128,7 +128,7 @@ class FlashdutyError(Exception):
         self.attempts = 0
 
     @property
-    def refused(self) -> bool:
+    def permanent(self) -> bool:
         """Whether the service has refused the event for good: it answered, and would answer the same again."""
         return False
 
@@ -136,7 +136,7 @@ class FlashdutyError(Exception):
         return f"{self.message} {self.hint}".rstrip()
 
     def as_dict(self) -> dict[str, t.Any]:
-        """Return the facts as plain data, as tasks return them in ``error`` and the outbox keeps them."""
+        """Return plain data, as tasks return them in ``error`` and the outbox keeps them."""
         return {
             "code": self.code,
             "message": self.message,
@@ -225,24 +225,24 @@ class ApiError(FlashdutyError):
         request_id: str | None,
         retry_after: float | None = None,
     ) -> None:
-        facts = API_ERRORS.get(code)
+        known = API_ERRORS.get(code)
         request = f", request {request_id}" if request_id else ""
         said = f": {api_message.rstrip('.')}" if api_message else ""
         super().__init__(
             f"Flashduty refused the event with {code} (HTTP {http_status}{request}){said}.",
             code=code,
-            hint=facts.hint if facts else "Give Flashduty's support the request id.",
+            hint=known.hint if known else "Give Flashduty's support the request id.",
             http_status=http_status,
             request_id=request_id,
-            retryable=facts.retryable if facts else is_worth_a_retry(http_status),
+            retryable=known.retryable if known else is_retryable_status(http_status),
             retry_after=retry_after,
         )
 
     @property
-    def refused(self) -> bool:
+    def permanent(self) -> bool:
         return not self.retryable
 
 
-def is_worth_a_retry(http_status: int) -> bool:
+def is_retryable_status(http_status: int) -> bool:
     """Say whether an HTTP status alone means that the same request may succeed later."""
-    return http_status >= 500 or http_status in _STATUSES_WORTH_A_RETRY
+    return http_status >= 500 or http_status in _RETRYABLE_STATUSES

@@ -33,6 +33,28 @@ LABEL_KEY_LIMIT = 128
 LABEL_VALUE_LIMIT = 2048
 IMAGE_LIMITS = {"src": 256, "alt": 128, "href": 256}
 
+# The fields of an event that can be chosen, by its kind.
+FIELDS = {
+    "alert": (
+        "title_rule",
+        "event_status",
+        "alert_key",
+        "event_time",
+        "description",
+        "labels",
+        "images",
+    ),
+    "change": (
+        "change_key",
+        "change_status",
+        "title",
+        "event_time",
+        "description",
+        "link",
+        "labels",
+    ),
+}
+
 ELLIPSIS = "…"
 
 # Far beyond any date that is meant (the year 5138), and far below today in milliseconds.
@@ -194,6 +216,17 @@ class ChangeEvent:
 
 
 Event = t.Union[AlertEvent, ChangeEvent]
+
+
+def create(kind: str, fields: t.Mapping[str, t.Any]) -> Event:
+    """Return the event that has these fields.
+
+    :param kind: ``alert`` or ``change``.
+    :param fields: the arguments of ``create`` of :class:`AlertEvent` or :class:`ChangeEvent`.
+    :raises InvalidEvent: when a rule of the service is broken that cutting cannot mend.
+    """
+    event_class = AlertEvent if kind == "alert" else ChangeEvent
+    return event_class.create(**fields)
 
 
 def clean_text(text: str) -> str:

@@ -21,7 +21,6 @@ import json
 import math
 import os
 import re
-import socket
 import sqlite3
 import stat
 import time
@@ -31,6 +30,7 @@ from dataclasses import dataclass, field
 
 from .errors import FlashdutyError
 from .events import Event
+from .processes import is_gone
 
 FILE_NAME = "outbox.sqlite3"
 SCHEMA_VERSION = 1
@@ -348,7 +348,7 @@ class Outbox:
         Events that failed before come after those that did not, so that one bad event holds up no other.
         What all couriers of this file have claimed in the last minute counts towards the rate limit.
 
-        :param courier: the name that the claim is made in; see :func:`courier_name`.
+        :param courier: the name that the claim is made in; see :func:`.processes.process_name`.
         :param limit: how many at most.
         :param lease: seconds until the claim ends by itself.
         :param rate_limit: requests a minute, a tenth of it in any second; 0 is off.
@@ -508,7 +508,7 @@ class Outbox:
         for (courier,) in self._rows(
             "SELECT DISTINCT claimed_by FROM events WHERE claimed_by IS NOT NULL"
         ):
-            if _is_dead(courier):
+            if is_gone(courier):
                 self.release(courier)
 
     def prune(
@@ -740,34 +740,6 @@ def move_aside(folder: str, *, now: t.Callable[[], float] = time.time) -> str:
         with contextlib.suppress(FileNotFoundError):
             os.replace(path + ending, aside + ending)
     return aside
-
-
-def courier_name(pid: int | None = None) -> str:
-    """Return the name in which a process claims events: it tells whether the process still lives."""
-    return f"{_machine()}:{os.getpid() if pid is None else pid}"
-
-
-def _machine() -> str:
-    """Return what has process ids of its own: a machine, or a container, which may have the name of another."""
-    try:
-        processes = os.readlink("/proc/self/ns/pid")
-    except OSError:
-        processes = ""
-    return f"{socket.gethostname()}/{processes}"
-
-
-def _is_dead(courier: str) -> bool:
-    machine, _colon, pid = courier.rpartition(":")
-    if machine != _machine() or not pid.isdigit():
-        # On another machine, or in another container: its lease will end.
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        pass
-    return False
 
 
 def _make_private(folder: str, path: str) -> None:

@@ -5,9 +5,9 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""A session of requests without its surprises.
+"""A session of requests with a total deadline.
 
-The timeout of requests starts anew with every byte that arrives, so an answer in drops could last for ever. And it
+The read timeout of requests starts anew with every byte that arrives, so a slow drip never times out. And requests
 reads files and variables that nobody expects, and looks at a redirect even when it is not to follow it.
 """
 
@@ -28,61 +28,61 @@ except ImportError:
     HTTPAdapter = object  # type: ignore[assignment, misc]
 
 
-class PlainSession(Session):
+class StrictSession(Session):
     """Sends requests as it is told, gets the answer within its timeout, and goes nowhere else."""
 
     def __init__(self) -> None:
         super().__init__()
         # The environment also means .netrc, which would add credentials of its own.
         self.trust_env = False
-        self.mount("http://", PunctualAdapter())
-        self.mount("https://", PunctualAdapter())
+        self.mount("http://", DeadlineAdapter())
+        self.mount("https://", DeadlineAdapter())
 
     def get_redirect_target(self, resp: t.Any) -> None:
         """Know no target: even one that is not followed would be parsed, and may be nonsense."""
 
 
-class PunctualAdapter(HTTPAdapter):
+class DeadlineAdapter(HTTPAdapter):
     """Sends requests whose answers have to be complete within the read timeout."""
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        _make_punctual(self.poolmanager)
+        _set_deadline_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: t.Any) -> t.Any:
         manager = super().proxy_manager_for(proxy, **kwargs)
-        _make_punctual(manager)
+        _set_deadline_pools(manager)
         return manager
 
 
-def _make_punctual(manager: t.Any) -> None:
+def _set_deadline_pools(manager: t.Any) -> None:
     manager.pool_classes_by_scheme = {
-        scheme: _punctual_pool(pool)
+        scheme: _deadline_pool(pool)
         for scheme, pool in manager.pool_classes_by_scheme.items()
     }
 
 
 @functools.cache
-def _punctual_pool(pool: t.Any) -> t.Any:
-    if getattr(pool.ConnectionCls, "response_class", None) is _PunctualResponse:
+def _deadline_pool(pool: t.Any) -> t.Any:
+    if getattr(pool.ConnectionCls, "response_class", None) is _DeadlineResponse:
         return pool
     connection = type(
-        f"Punctual{pool.ConnectionCls.__name__}",
+        f"Deadline{pool.ConnectionCls.__name__}",
         (pool.ConnectionCls,),
-        {"response_class": _PunctualResponse},
+        {"response_class": _DeadlineResponse},
     )
-    return type(f"Punctual{pool.__name__}", (pool,), {"ConnectionCls": connection})
+    return type(f"Deadline{pool.__name__}", (pool,), {"ConnectionCls": connection})
 
 
-class _PunctualResponse(http.client.HTTPResponse):
+class _DeadlineResponse(http.client.HTTPResponse):
     """An answer that is read from its socket until a deadline."""
 
     def __init__(self, sock: socket.socket, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp: t.Any = io.BufferedReader(_UntilDeadline(sock, self.fp))
+        self.fp: t.Any = io.BufferedReader(_DeadlineReader(sock, self.fp))
 
 
-class _UntilDeadline(io.RawIOBase):
+class _DeadlineReader(io.RawIOBase):
     """What arrives at a socket, until the timeout that the socket has now is over."""
 
     def __init__(self, sock: socket.socket, stream: io.BufferedReader) -> None:

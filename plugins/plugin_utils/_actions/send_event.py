@@ -24,9 +24,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.clie
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
     Connection,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.direct import (
-    send_in_turn,
-)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     UNEXPECTED_RESPONSE,
     FlashdutyError,
@@ -34,16 +31,17 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
     Event,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    Outbox,
-    OutboxError,
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.sender import (
+    EventClient,
+    Sender,
+    SendResult,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     resolve_state_path,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
-    deliver,
     event_from_options,
+    sent_result,
     truncation_warnings,
     unsent_result,
 )
@@ -66,7 +64,7 @@ class TargetError(FlashdutyError):
     """The error that the module on the target has met."""
 
     @property
-    def refused(self) -> bool:
+    def permanent(self) -> bool:
         answered_by_flashduty = (
             self.http_status is not None and self.code != UNEXPECTED_RESPONSE
         )
@@ -74,19 +72,20 @@ class TargetError(FlashdutyError):
 
 
 class TargetClient:
-    """Sends events from the target, by running the module there. It looks like a ``Client`` to its users."""
+    """Sends events from the target, by running the module there. An :class:`EventClient`."""
 
     def __init__(
-        self, connection: Connection, kind: str, execute: t.Callable[[Result], Result]
+        self, connection: Connection, execute: t.Callable[[Result], Result]
     ) -> None:
         self._connection = connection
-        self._kind = kind
         self._execute = execute
         self.extras: Result = {}
 
-    @property
-    def integration(self) -> str:
-        return self._connection.fingerprint
+    def __enter__(self) -> TargetClient:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        """Nothing is kept open here."""
 
     @property
     def longest_send(self) -> float:
@@ -145,76 +144,48 @@ class EventAction(ControllerAction):
             self.warn(warning)
         if self._task.check_mode:
             result = {**unsent_result(event), "changed": True}
-        elif from_target:
-            result = self._send_from_target(event, connection, state_path, task_vars)
         else:
-            result = self._send_from_here(event, connection, state_path)
-        if options["queue_on_failure"] and result.get("error", {}).get("retryable"):
-            result = self._queue(event, connection, state_path, result)
+            target = TargetClient(
+                connection, lambda args: self._run_on_target(args, task_vars)
+            )
+
+            def make_client(connection: Connection) -> EventClient:
+                return target if from_target else Client(connection)
+
+            sender = Sender(connection, state_path, make_client=make_client)
+            try:
+                sent = sender.send(event, queue_on_failure=options["queue_on_failure"])
+                result = {**target.extras, **self._result(sent, state_path)}
+            except TargetFailed as exc:
+                result = {**unsent_result(event), **exc.result}
         if self._task.diff and result["changed"]:
             result["diff"] = describe_difference(event)
         return result
 
-    def _send_from_here(
-        self, event: Event, connection: Connection, state_path: str
+    def _run_on_target(
+        self, module_args: Result, task_vars: dict[str, t.Any]
     ) -> Result:
-        def send(event: Event) -> Receipt:
-            with Client(connection) as client:
-                return self._in_turn(client, event, state_path)
-
-        return deliver(send, event)
-
-    def _send_from_target(
-        self,
-        event: Event,
-        connection: Connection,
-        state_path: str,
-        task_vars: dict[str, t.Any],
-    ) -> Result:
-        def execute(module_args: Result) -> Result:
-            return t.cast(
-                Result,
-                self._execute_module(module_args=module_args, task_vars=task_vars),
-            )
-
-        client = TargetClient(connection, self.kind, execute)
-        try:
-            result = deliver(
-                lambda event: self._in_turn(client, event, state_path), event
-            )
-        except TargetFailed as exc:
-            return {**unsent_result(event), **exc.result}
-        return {**client.extras, **result}
-
-    def _in_turn(
-        self, client: Client | TargetClient, event: Event, state_path: str
-    ) -> Receipt:
-        try:
-            return send_in_turn(t.cast(Client, client), event, state_path=state_path)
-        except OutboxError as exc:
-            self.warn(
-                f"What waits for the same {self.kind} could not be looked up before this event was sent: {exc}."
-            )
-        return client.send(event)
-
-    def _queue(
-        self, event: Event, connection: Connection, state_path: str, result: Result
-    ) -> Result:
-        """Put an event that could not be delivered into the outbox."""
-        try:
-            with Outbox(state_path) as outbox:
-                outbox.add(connection.fingerprint, [event])
-        except OutboxError as exc:
-            return {
-                **result,
-                "msg": f"{result['msg']} It could not be queued either: {exc}.",
-            }
-        self.warn(
-            f"The event waits in {state_path}, because it could not be delivered. {result['error']['message']}"
+        return t.cast(
+            Result, self._execute_module(module_args=module_args, task_vars=task_vars)
         )
-        without = ("failed", "msg")
-        kept = {name: value for name, value in result.items() if name not in without}
-        return {**kept, "changed": True, "queued": True}
+
+    def _result(self, sent: SendResult, state_path: str) -> Result:
+        if sent.order_problem:
+            self.warn(
+                f"What waits for the same {self.kind} could not be looked up before this event was sent:"
+                f" {sent.order_problem}."
+            )
+        result = sent_result(sent.event, sent.receipt, sent.error)
+        if sent.queue_problem:
+            result["msg"] += f" It could not be queued either: {sent.queue_problem}."
+        if sent.error is not None and sent.queued:
+            self.warn(
+                f"The event waits in {state_path}, because it could not be delivered. {sent.error.message}"
+            )
+            for name in ("failed", "msg"):
+                del result[name]
+            result.update(changed=True, queued=True)
+        return result
 
 
 class _EventDumper(yaml.SafeDumper):

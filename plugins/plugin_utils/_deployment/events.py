@@ -37,7 +37,7 @@ _MOST_FAILURES = 10
 
 
 @dataclass(frozen=True)
-class Narrator:
+class DeploymentEvents:
     """Knows what a deployment is called and whom it concerns, and puts into words what happens to it.
 
     :param labels: those that somebody has chosen.

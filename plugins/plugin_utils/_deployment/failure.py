@@ -42,7 +42,7 @@ _REPEATED = ("msg", "rc", "stdout", "stderr", "module_stdout", "module_stderr")
 
 def fingerprint(variables: Variables) -> str:
     """Return what tells whether the failed task is another one than before. These variables are never unset."""
-    task, result = _facts(variables)
+    task, result = _failed_vars(variables)
     if not task and not result:
         return ""
     text = json.dumps([list(task.items()), list(result.items())], default=repr)
@@ -51,7 +51,7 @@ def fingerprint(variables: Variables) -> str:
 
 def failure_of(host: str, variables: Variables, redactor: Redactor) -> Failure:
     """Return why a host is in a rescue section."""
-    task, result = _facts(variables)
+    task, result = _failed_vars(variables)
     outcome = _outcome(host, task, result)
     return Failure(
         host,
@@ -64,17 +64,17 @@ def failure_of(host: str, variables: Variables, redactor: Redactor) -> Failure:
 
 def unknown_failure(host: str) -> Failure:
     """Return why a host is in a rescue section although none of its tasks has failed there."""
-    return Failure(host, _UNKNOWN, is_own=False)
+    return Failure(host, _UNKNOWN, caused_here=False)
 
 
 def runs_once(variables: Variables) -> bool:
     """Say whether the failed task was one for all hosts, so that ansible-core fails all of them for it."""
-    return _is_set(_facts(variables)[0], "run_once")
+    return _is_set(_failed_vars(variables)[0], "run_once")
 
 
 def repeated_result(variables: Variables) -> dict[str, t.Any]:
     """Return a result that fails as the task did, without what ``no_log`` hides."""
-    task, result = _facts(variables)
+    task, result = _failed_vars(variables)
     outcome = _outcome("", task, result)
     if outcome.censored:
         return {"failed": True, "msg": outcome.message}
@@ -82,7 +82,7 @@ def repeated_result(variables: Variables) -> dict[str, t.Any]:
     return {**kept, "failed": True, "msg": outcome.message}
 
 
-def _facts(variables: Variables) -> tuple[Variables, Variables]:
+def _failed_vars(variables: Variables) -> tuple[Variables, Variables]:
     task = variables.get("ansible_failed_task")
     result = variables.get("ansible_failed_result")
     return (

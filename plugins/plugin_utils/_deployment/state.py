@@ -17,11 +17,11 @@ import dataclasses
 import typing as t
 from dataclasses import dataclass, field
 
-RUNNING, PASSED, FAILED, LOST, STOPPED = (
+RUNNING, PASSED, FAILED, UNREACHABLE, STOPPED = (
     "running",
     "passed",
     "failed",
-    "lost",
+    "unreachable",
     "stopped",
 )
 
@@ -34,7 +34,7 @@ class Failure:
     :param task: the name of the failed task; empty when it is not known, or must not be.
     :param action: its module.
     :param status: ``failed``, ``unreachable`` or ``aborted``.
-    :param is_own: whether a task of this very host failed. Else, something stopped it that it cannot tell.
+    :param caused_here: whether a task of this very host failed. Else, something stopped it that it cannot tell.
     :param stops_all: whether ansible-core stops all other hosts for it.
     """
 
@@ -43,12 +43,12 @@ class Failure:
     task: str = ""
     action: str = ""
     status: str = "failed"
-    is_own: bool = True
+    caused_here: bool = True
     stops_all: bool = False
 
 
 @dataclass(frozen=True)
-class Play:
+class PlayView:
     """What a host sees of its play while it takes a step.
 
     :param active: the hosts that are still in it, those of all batches.
@@ -75,18 +75,20 @@ class Deployment:
     hosts: dict[str, str] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     # The hosts of the batches so far, whether they take part or not.
-    seen: list[str] = field(default_factory=list)
-    # What was said of the change: Processing, Done or Canceled.
+    batch_hosts: list[str] = field(default_factory=list)
+    # The latest status of the change: Processing, Done or Canceled.
     status: str = ""
-    # The hosts whose failure was told.
-    told: list[str] = field(default_factory=list)
+    # The hosts whose failure was reported.
+    reported_hosts: list[str] = field(default_factory=list)
 
     # -- steps of a host
 
-    def begin(self, host: str, play: Play, *, expected: t.Iterable[str] = ()) -> bool:
+    def begin(
+        self, host: str, play: PlayView, *, expected: t.Iterable[str] = ()
+    ) -> bool:
         """A host begins; return whether the change is to be announced."""
         self.expected = sorted({*self.expected, *expected})
-        self.seen = sorted({*self.seen, *play.batch, host})
+        self.batch_hosts = sorted({*self.batch_hosts, *play.batch, host})
         self.hosts[host] = RUNNING
         if self.status in ("", "Done"):
             self.status = "Processing"
@@ -105,45 +107,45 @@ class Deployment:
 
     # -- how things stand
 
-    def look_around(self, play: Play) -> None:
+    def update_from_play(self, play: PlayView) -> None:
         """Note which hosts have gone missing, and which ones only stopped because another one failed."""
         if any(failure.stops_all for failure in self.failures):
-            for failure in [one for one in self.failures if not one.is_own]:
+            for failure in [one for one in self.failures if not one.caused_here]:
                 self._forget(failure.host)
                 self.hosts[failure.host] = STOPPED
             for host in self._missing(play):
                 self.hosts[host] = STOPPED
         for host in self._missing(play):
-            self.hosts[host] = LOST
+            self.hosts[host] = UNREACHABLE
             text = (
                 "The host became unreachable, or left the play before it was through."
             )
             self.failures.append(Failure(host, text, status="unreachable"))
         # In one order, whoever was the first: the service compares descriptions.
-        self.failures.sort(key=lambda one: (one.status, not one.is_own, one.host))
+        self.failures.sort(key=lambda one: (one.status, not one.caused_here, one.host))
 
-    def outstanding(self, play: Play) -> list[str]:
+    def outstanding(self, play: PlayView) -> list[str]:
         """Return the hosts that are not through, but still may be."""
         running = {host for host, state in self.hosts.items() if state == RUNNING}
         if self.expected:
             to_come = frozenset(self.expected) - frozenset(self.hosts)
         else:
             # In lockstep, who has not begun by now does not take part. Else, it may be on its way.
-            known = {*self.seen, *play.batch} if play.lockstep else {*self.hosts}
+            known = {*self.batch_hosts, *play.batch} if play.lockstep else {*self.hosts}
             to_come = play.active - known
         return sorted((running | to_come) & play.active)
 
-    def tell_failure(self) -> bool:
-        """Return whether there are failures that nobody was told of; now they count as told."""
+    def take_new_failures(self) -> bool:
+        """Return whether there are failures that were not reported yet; now they count as reported."""
         hosts = sorted(failure.host for failure in self.failures)
-        if hosts == self.told:
+        if hosts == self.reported_hosts:
             return False
-        self.told = hosts
+        self.reported_hosts = hosts
         self.status = "Canceled"
         return True
 
-    def tell_success(self, play: Play) -> bool:
-        """Return whether all hosts are through; now that counts as told."""
+    def take_success(self, play: PlayView) -> bool:
+        """Return whether all hosts are through; now that counts as reported."""
         passed = [host for host, state in self.hosts.items() if state == PASSED]
         if (
             self.failures
@@ -155,8 +157,8 @@ class Deployment:
         self.status = "Done"
         return True
 
-    def if_the_run_ended(self, play: Play) -> list[Failure]:
-        """Return all failures there would be if the run ended now, or nothing if all was told."""
+    def failures_if_run_ended(self, play: PlayView) -> list[Failure]:
+        """Return all failures there would be if the run ended now, or nothing if all was reported."""
         if self.status != "Processing":
             return []
         running = {host for host, state in self.hosts.items() if state == RUNNING}
@@ -169,7 +171,7 @@ class Deployment:
             ),
         ]
 
-    def _missing(self, play: Play) -> list[str]:
+    def _missing(self, play: PlayView) -> list[str]:
         begun = [host for host, state in self.hosts.items() if state == RUNNING]
         expected = [host for host in self.expected if host not in self.hosts]
         return [host for host in (*begun, *expected) if host not in play.active]

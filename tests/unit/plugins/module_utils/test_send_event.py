@@ -16,17 +16,15 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
     ApiError,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
-    Event,
+    FIELDS,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
     Redactor,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
-    ALERT_FIELDS,
-    CHANGE_FIELDS,
-    deliver,
     event_from_options,
     scrubbed,
+    sent_result,
     truncation_warnings,
 )
 
@@ -34,21 +32,9 @@ ALERT = {"title_rule": "t", "event_status": "Info", "alert_key": "k", "event_tim
 CHANGE = {"title": "t", "change_status": "Done", "change_key": "k", "event_time": 7}
 
 
-def accept(_event: Event) -> Receipt:
-    return Receipt("r-1", 200, 2)
-
-
-def refuse(_event: Event) -> Receipt:
-    error = ApiError(
-        code="AccessDenied", api_message="no", http_status=403, request_id="r-2"
-    )
-    error.attempts = 1
-    raise error
-
-
 def test_every_field_of_an_event_is_an_option() -> None:
-    assert set(ALERT_FIELDS) <= set(_argspec.alert_event_argument_spec())
-    assert set(CHANGE_FIELDS) <= set(_argspec.change_event_argument_spec())
+    assert set(FIELDS["alert"]) <= set(_argspec.alert_event_argument_spec())
+    assert set(FIELDS["change"]) <= set(_argspec.change_event_argument_spec())
 
 
 def test_options_become_an_event() -> None:
@@ -59,7 +45,9 @@ def test_options_become_an_event() -> None:
 
 
 def test_what_was_accepted() -> None:
-    assert deliver(accept, event_from_options("change", CHANGE)) == {
+    assert sent_result(
+        event_from_options("change", CHANGE), Receipt("r-1", 200, 2), None
+    ) == {
         "changed": True,
         "change_key": "k",
         "event": CHANGE,
@@ -72,7 +60,12 @@ def test_what_was_accepted() -> None:
 
 
 def test_what_was_refused() -> None:
-    result = deliver(refuse, event_from_options("alert", ALERT))
+    error = ApiError(
+        code="AccessDenied", api_message="no", http_status=403, request_id="r-2"
+    )
+    error.attempts = 1
+
+    result = sent_result(event_from_options("alert", ALERT), None, error)
 
     assert (result["failed"], result["changed"], result["queued"]) == (
         True,

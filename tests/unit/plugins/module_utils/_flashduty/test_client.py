@@ -23,8 +23,10 @@ from urllib.parse import quote
 import pytest
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.client import (
     Client,
-    Clock,
     parse_retry_after,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.clock import (
+    Clock,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
     PATHS,
@@ -139,11 +141,13 @@ def test_a_key_with_odd_characters_arrives() -> None:
 
 
 def test_a_refused_connection_is_told_as_such() -> None:
-    error = failure(Connection("key", f"http://127.0.0.1:{unused_port()}/x"))
+    address = f"http://127.0.0.1:{unused_port()}"
+
+    error = failure(Connection("key", f"{address}/x"))
 
     assert isinstance(error, ConnectionFailed)
     assert str(error) == (
-        "Cannot reach 127.0.0.1: connection refused."
+        f"Cannot reach {address}: connection refused."
         " Check the network, the firewall and the proxy, and api_url or push_url."
     )
     assert (error.code, error.retryable) == ("ConnectionFailed", True)
@@ -191,7 +195,7 @@ def test_a_server_that_hangs_is_left_in_time(flashduty: Emulator) -> None:
     error = failure(connection_to(flashduty, timeout=0.3))
 
     assert isinstance(error, TimeoutReached)
-    assert str(error).startswith("127.0.0.1 did not answer within 0.3 seconds.")
+    assert str(error).startswith(f"{flashduty.url} did not answer within 0.3 seconds.")
     assert (error.code, error.retryable) == ("Timeout", True)
     assert time.monotonic() - started < 2
     flashduty.behave()
@@ -559,7 +563,7 @@ def test_a_certificate_for_another_name_is_not_trusted() -> None:
         error = failure(connection_to(emulator, ca_path=str(emulator.ca_path)))
 
     assert isinstance(error, ConnectionFailed)
-    assert "127.0.0.2: no TLS connection" in str(error)
+    assert f"{emulator.url}: no TLS connection" in str(error)
 
 
 def test_a_server_may_ask_for_a_certificate_of_ours() -> None:

@@ -34,8 +34,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     OpenAlert,
     Outbox,
     OutboxError,
-    courier_name,
     move_aside,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.processes import (
+    process_name,
 )
 
 from tests.emulator.control import Emulator
@@ -96,10 +98,10 @@ class Courier:
         self.process.stdin.write(json.dumps(message) + "\n")
         self.process.stdin.flush()
 
-    def farewell(self, seconds: float, *, patience: float = 30.0) -> float:
+    def finish(self, seconds: float, *, patience: float = 30.0) -> float:
         """Say that the run has ended well; return the seconds until the courier has ended."""
         started = time.monotonic()
-        self.tell(farewell=seconds)
+        self.tell(finish=seconds)
         assert self.process.wait(patience) == 0
         return time.monotonic() - started
 
@@ -158,7 +160,7 @@ def delivered(flashduty: Emulator) -> list[str]:
 # -- delivering
 
 
-def test_what_waits_is_delivered_until_the_farewell(
+def test_what_waits_is_delivered_until_it_is_told_to_finish(
     start: t.Callable[..., Courier],
     outbox: Outbox,
     connection: Connection,
@@ -167,7 +169,7 @@ def test_what_waits_is_delivered_until_the_farewell(
     events = [alert(str(number)) for number in range(40)]
     add(outbox, connection, *events)
 
-    start().farewell(20)
+    start().finish(20)
 
     assert sorted(delivered(flashduty)) == sorted(event.key for event in events)
     assert outbox.counts()["waiting"] == 0
@@ -183,15 +185,15 @@ def test_what_comes_later_is_delivered_at_once(
     courier = start()
     wait_until(courier.has_begun)
     add(outbox, connection, alert("late"))
-    courier.tell(look=True)
+    courier.tell(wake=True)
 
     wait_until(lambda: delivered(flashduty) == ["late"])
     assert courier.process.poll() is None
-    assert courier.farewell(10) < 3
+    assert courier.finish(10) < 3
 
 
 def test_an_empty_outbox_keeps_nobody_waiting(start: t.Callable[..., Courier]) -> None:
-    assert start().farewell(20) < 3
+    assert start().finish(20) < 3
 
 
 def test_each_key_keeps_its_order(
@@ -207,7 +209,7 @@ def test_each_key_keeps_its_order(
     for number in range(60):
         add(outbox, connection, alert(f"key{number % 5}", f"{number:03}"))
 
-    start().farewell(30)
+    start().finish(30)
 
     titles = defaultdict(list)
     for event in flashduty.events():
@@ -225,7 +227,7 @@ def test_several_requests_are_on_their_way_at_a_time_and_no_more(
     flashduty.misbehave({"kind": "latency", "seconds": 0.1, "times": 0})
     add(outbox, connection, *(alert(str(number)) for number in range(20)))
 
-    start(max_in_flight=4).farewell(20)
+    start(max_in_flight=4).finish(20)
 
     counts = flashduty.counts()
     assert counts["max_in_flight"] == 4
@@ -244,7 +246,7 @@ def test_two_integrations_are_served(
         ChangeEvent.create(change_key="c", change_status="Done", title="t"),
     )
 
-    start(alerts, changes).farewell(20)
+    start(alerts, changes).finish(20)
 
     assert delivered(flashduty) == ["a"]
     assert [event["change_key"] for event in flashduty.change_events()] == ["c"]
@@ -255,7 +257,7 @@ def test_what_belongs_to_another_integration_is_left_alone(
 ) -> None:
     outbox.add("somebody else's", [alert("a")])
 
-    assert start().farewell(20) < 3
+    assert start().finish(20) < 3
     assert outbox.counts()["waiting"] == 1
 
 
@@ -273,7 +275,7 @@ def test_an_event_that_is_refused_is_kept_aside_and_holds_up_nothing(
     )
     add(outbox, connection, alert("bad"), alert("good"))
 
-    start().farewell(20)
+    start().finish(20)
 
     assert delivered(flashduty) == ["good"]
     standing = outbox.standing([connection.fingerprint])
@@ -290,7 +292,7 @@ def test_a_redirect_refuses_nothing_for_good(
     flashduty.misbehave({"kind": "redirect"})
     add(outbox, connection, alert("a"))
 
-    start().farewell(20)
+    start().finish(20)
 
     assert delivered(flashduty) == ["a"]
 
@@ -318,7 +320,7 @@ def test_a_passing_trouble_costs_a_moment_and_no_event(
     flashduty.misbehave({**fault, "times": 3})
     add(outbox, connection, *(alert(str(number)) for number in range(10)))
 
-    start().farewell(30)
+    start().finish(30)
 
     assert sorted(delivered(flashduty)) == [str(number) for number in range(10)]
     assert outbox.counts()["waiting"] == 0
@@ -333,7 +335,7 @@ def test_a_rate_limit_pauses_everybody_as_long_as_the_server_asks(
     flashduty.misbehave({"kind": "rate_limit", "retry_after": "2"})
     add(outbox, connection, *(alert(str(number)) for number in range(30)))
 
-    start().farewell(30)
+    start().finish(30)
 
     limited = next(r for r in flashduty.requests() if r["status"] == 429)
     early = [
@@ -363,7 +365,7 @@ def test_one_attempt_at_a_time_finds_out_whether_a_service_is_back(
     time.sleep(5)
     probes = len(flashduty.requests()) - 8
     flashduty.behave()
-    courier.farewell(30)
+    courier.finish(30)
 
     assert 1 <= probes <= 2
     assert len(delivered(flashduty)) == 30
@@ -378,7 +380,7 @@ def test_a_service_that_is_away_is_waited_for_until_the_deadline(
     flashduty.misbehave({"kind": "error", "times": 0})
     add(outbox, connection, *(alert(str(number)) for number in range(20)))
 
-    assert start().farewell(3) < 5
+    assert start().finish(3) < 5
 
     standing = outbox.standing([connection.fingerprint])
     assert standing.waiting == 20
@@ -400,7 +402,7 @@ def test_the_end_of_the_run_is_worth_one_more_attempt(
     wait_until(lambda: len(flashduty.requests()) == 3)
     time.sleep(0.3)
 
-    courier.farewell(2)
+    courier.finish(2)
 
     assert delivered(flashduty) == ["a"]
 
@@ -415,8 +417,8 @@ def test_an_outbox_that_cannot_be_used_does_not_keep_a_courier_alive(
     with Outbox(str(tmp_path)) as other:
         other._db.execute("PRAGMA busy_timeout = 50")
         courier = module.Courier(other)
-        courier.tell({"connection": dataclasses.asdict(connection)})
-        courier.tell(None)
+        courier.post({"connection": dataclasses.asdict(connection)})
+        courier.post(None)
         with outbox._transaction(), pytest.raises(OutboxError, match="locked"):
             courier.run()
 
@@ -433,7 +435,7 @@ def test_nobody_waits_for_a_time_that_lies_behind_the_deadline(
     wait_until(flashduty.requests)
     time.sleep(0.3)
 
-    assert courier.farewell(20) < 2
+    assert courier.finish(20) < 2
 
 
 def test_a_server_that_hangs_does_not_hold_up_the_end(
@@ -445,7 +447,7 @@ def test_a_server_that_hangs_does_not_hold_up_the_end(
     courier = start(connection)
     wait_until(lambda: flashduty.counts()["in_flight"] == 8)
 
-    assert courier.farewell(0.5) < 3
+    assert courier.finish(0.5) < 3
     assert len(outbox.claim(connection.fingerprint, "n", limit=99, lease=9)[0]) == 10
 
 
@@ -455,7 +457,7 @@ def test_what_this_process_cannot_mend_is_told_and_not_tried_for_ever(
     connection = connection_to(flashduty, ca_path="/nowhere/ca.pem")
     add(outbox, connection, alert("a"))
 
-    assert start(connection).farewell(20) < 3
+    assert start(connection).finish(20) < 3
 
     standing = outbox.standing([connection.fingerprint])
     assert standing.waiting == 1
@@ -582,7 +584,7 @@ def test_a_run_that_ended_well_raises_no_alert(
 ) -> None:
     on_kill = {"integration": connection.fingerprint, "run_id": "", "event": {}}
     courier = start(on_kill=on_kill)
-    courier.tell(farewell=5)
+    courier.tell(finish=5)
     courier.vanish()
 
     assert courier.process.wait(10) == 0
@@ -602,14 +604,140 @@ def test_after_a_kill_the_courier_tries_for_a_minute_at_most(
     flashduty.misbehave({"kind": "error", "times": 0})
     add(outbox, connection, alert("a"))
     courier = module.Courier(outbox)
-    courier.tell({"connection": dataclasses.asdict(connection)})
-    courier.tell(None)
+    courier.post({"connection": dataclasses.asdict(connection)})
+    courier.post(None)
     started = time.monotonic()
 
     courier.run()
 
     assert time.monotonic() - started < 4
     assert outbox.counts()["waiting"] == 1
+
+
+# -- after the run
+
+ALERT = {
+    "kind": "alert",
+    "fields": {
+        "title_rule": "Deployment failed",
+        "event_status": "Critical",
+        "alert_key": "a",
+    },
+}
+CHANGE = {
+    "kind": "change",
+    "fields": {"title": "Deploy", "change_status": "Canceled", "change_key": "c"},
+}
+
+
+def left_behind(
+    folder: Path, content: t.Any, *connections: tuple[str, Connection]
+) -> subprocess.Popen[str]:
+    """End a run that leaves a file for after its end, and return the courier that waits for that."""
+    file = folder / "left.json"
+    file.write_text("{}")
+    descriptor = os.open(file, os.O_RDONLY)
+    with subprocess.Popen(["sleep", "60"]) as run:
+        courier = subprocess.Popen(
+            [sys.executable, "-m", "_flashduty.courier"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=CORE,
+            pass_fds=[descriptor],
+            text=True,
+        )
+        os.close(descriptor)
+        assert courier.stdin is not None
+        start = {
+            "folder": str(folder / "outbox"),
+            "run_pid": run.pid,
+            "max_in_flight": 8,
+            "rate_limit": 0,
+            "events_on_exit": {
+                "file": descriptor,
+                "fingerprints": {
+                    kind: connection.fingerprint for kind, connection in connections
+                },
+            },
+        }
+        courier.stdin.write(json.dumps({"start": start}) + "\n")
+        for _kind, connection in connections:
+            message = {"connection": dataclasses.asdict(connection)}
+            courier.stdin.write(json.dumps(message) + "\n")
+        courier.stdin.close()
+        # While the run lives, it waits without requests.
+        wait_until(lambda: waits_for_a_process(courier.pid))
+        assert "/requests/" not in Path(f"/proc/{courier.pid}/maps").read_text()
+        file.write_text(content if isinstance(content, str) else json.dumps(content))
+        file.unlink()
+        run.terminate()
+        run.wait()
+    return courier
+
+
+def waits_for_a_process(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        files = Path(f"/proc/{pid}/fd").iterdir()
+        return any("pidfd" in os.readlink(file) for file in files)
+    return False
+
+
+def both(flashduty: Emulator) -> list[tuple[str, Connection]]:
+    return [(kind, connection_to(flashduty, kind)) for kind in ("alert", "change")]
+
+
+def test_events_on_exit_are_sent_when_the_run_has_ended(
+    tmp_path: Path, flashduty: Emulator
+) -> None:
+    left = {"events_on_exit": [ALERT, CHANGE]}
+
+    assert left_behind(tmp_path, left, *both(flashduty)).wait(30) == 0
+
+    assert [alert["title"] for alert in flashduty.alerts()] == ["Deployment failed"]
+    assert [change["status"] for change in flashduty.changes()] == ["Canceled"]
+
+
+@pytest.mark.parametrize("content", [{}, {"events_on_exit": []}, "", "{", "[1]"])
+def test_a_run_that_leaves_nothing_is_forgotten(
+    tmp_path: Path, flashduty: Emulator, content: t.Any
+) -> None:
+    courier = left_behind(tmp_path, content, *both(flashduty))
+
+    assert courier.wait(30) == 0
+    assert flashduty.requests() == []
+    assert not (tmp_path / "outbox").exists()
+
+
+def test_events_of_a_kind_that_nobody_wants_are_not_sent(
+    tmp_path: Path, flashduty: Emulator
+) -> None:
+    left = {"events_on_exit": [ALERT, CHANGE]}
+
+    left_behind(tmp_path, left, both(flashduty)[1]).wait(30)
+
+    assert flashduty.alerts() == []
+    assert len(flashduty.changes()) == 1
+
+
+def test_what_is_urgent_in_the_outbox_is_delivered_after_the_run(
+    tmp_path: Path, flashduty: Emulator, connection: Connection
+) -> None:
+    with Outbox(str(tmp_path / "outbox")) as outbox:
+        add(outbox, connection, alert("a"))
+
+    left_behind(tmp_path, {"deliver_after_run": True}, ("alert", connection)).wait(30)
+
+    assert delivered(flashduty) == ["a"]
+
+
+def test_events_on_exit_go_out_even_if_the_outbox_is_of_no_use(
+    tmp_path: Path, flashduty: Emulator
+) -> None:
+    (tmp_path / "outbox").write_text("no folder")
+
+    left_behind(tmp_path, {"events_on_exit": [ALERT]}, *both(flashduty)).wait(30)
+
+    assert delivered(flashduty) == ["a"]
 
 
 # -- several couriers
@@ -627,9 +755,9 @@ def test_two_couriers_share_the_work(
     for number in range(100):
         add(outbox, connection, alert(str(number)))
     for courier in couriers:
-        courier.tell(look=True)
+        courier.tell(wake=True)
     for courier in couriers:
-        courier.farewell(30)
+        courier.finish(30)
 
     assert sorted(delivered(flashduty), key=int) == [str(n) for n in range(100)]
     assert flashduty.counts()["max_in_flight"] > 4
@@ -650,7 +778,7 @@ def test_what_a_dead_courier_had_claimed_is_delivered_by_another(
     first.process.kill()
     first.process.wait()
 
-    second.farewell(15)
+    second.finish(15)
 
     assert sorted(delivered(flashduty)) == [str(number) for number in range(8)]
 
@@ -660,10 +788,10 @@ def test_the_claims_of_another_run_are_waited_for(
 ) -> None:
     add(outbox, connection, alert("a"))
     claimed, _pause = outbox.claim(
-        connection.fingerprint, courier_name(), limit=1, lease=60
+        connection.fingerprint, process_name(), limit=1, lease=60
     )
     courier = start()
-    courier.tell(farewell=20)
+    courier.tell(finish=20)
     wait_until(courier.has_begun)
     time.sleep(0.5)
     assert courier.process.poll() is None
@@ -683,7 +811,7 @@ def test_two_couriers_together_keep_to_the_rate_limit(
 
     couriers = [start(rate_limit=50), start(rate_limit=50)]
     for courier in couriers:
-        courier.tell(farewell=6)
+        courier.tell(finish=6)
     for courier in couriers:
         courier.process.wait(20)
 
@@ -711,7 +839,7 @@ def test_the_key_is_in_nothing_that_others_can_read(
     for name in ("cmdline", "environ", "comm", "status"):
         seen += Path(f"/proc/{courier.process.pid}/{name}").read_bytes()
     flashduty.behave()
-    courier.farewell(5)
+    courier.finish(5)
     for path in tmp_path.rglob("*"):
         seen += path.read_bytes()
 
@@ -739,7 +867,7 @@ def test_memory_does_not_grow_with_what_waits(
         courier = start()
         wait_until(lambda: outbox.counts()["waiting"] < 10, 60)
         peaks.append(peak_memory(courier.process.pid))
-        courier.farewell(20)
+        courier.finish(20)
 
     assert peaks[1] - peaks[0] < 4096
 
@@ -764,4 +892,4 @@ def test_ctrl_c_is_for_the_run(
     courier = start()
 
     assert os.getsid(courier.process.pid) == courier.process.pid != os.getsid(0)
-    courier.farewell(5)
+    courier.finish(5)

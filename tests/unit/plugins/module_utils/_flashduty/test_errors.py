@@ -18,7 +18,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
     InvalidEvent,
     TimeoutReached,
     UnexpectedResponse,
-    is_worth_a_retry,
+    is_retryable_status,
 )
 
 # Flashduty Alert Event API documentation.
@@ -54,7 +54,7 @@ def test_an_error_of_the_service_says_what_happened_and_what_to_do(
 ) -> None:
     error = api_error(code, http_status)
 
-    assert (error.retryable, error.refused) == (retryable, not retryable)
+    assert (error.retryable, error.permanent) == (retryable, not retryable)
     assert str(error) == (
         f"Flashduty refused the event with {code} (HTTP {http_status}, request 0ace00): no such thing."
         f" {API_ERRORS[code].hint}"
@@ -121,15 +121,15 @@ def test_a_result_has_all_facts_as_plain_data() -> None:
 def test_what_is_not_the_services_answer_is_never_taken_for_its_refusal(
     error: FlashdutyError, code: str, retryable: bool
 ) -> None:
-    assert (error.code, error.retryable, error.refused) == (code, retryable, False)
+    assert (error.code, error.retryable, error.permanent) == (code, retryable, False)
     assert str(error) == "No. Look."
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
 def test_statuses_of_a_passing_trouble_are_worth_a_retry(status: int) -> None:
-    assert is_worth_a_retry(status)
+    assert is_retryable_status(status)
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 404, 407, 413])
 def test_other_statuses_are_not(status: int) -> None:
-    assert not is_worth_a_retry(status)
+    assert not is_retryable_status(status)

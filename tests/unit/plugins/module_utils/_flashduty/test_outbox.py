@@ -23,14 +23,16 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     OpenAlert,
     Outbox,
     Waiting,
-    courier_name,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.processes import (
+    process_name,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 WEB = "integration-1"
 DB = "integration-2"
-ME = courier_name()
+ME = process_name()
 UNREACHABLE = ConnectionFailed("Cannot reach it.", hint="Look.")
 REFUSED = ApiError(
     code="Unauthorized", api_message="no", http_status=401, request_id="r1"
@@ -225,7 +227,7 @@ def test_a_courier_can_give_back_what_it_has_claimed(outbox: Outbox) -> None:
 def test_what_a_dead_process_has_claimed_is_given_back(outbox: Outbox) -> None:
     outbox.add(WEB, [alert("dead"), alert("alive"), alert("elsewhere")])
     # No process has this id: it is beyond the highest that Linux gives.
-    claim(outbox, courier=courier_name(2**22 + 1), limit=1)
+    claim(outbox, courier=process_name(2**22 + 1), limit=1)
     claim(outbox, limit=1)
     claim(outbox, courier="another-machine/pid:[1]:1", limit=1)
 
@@ -478,7 +480,7 @@ def test_what_was_not_sent_does_not_count(outbox: Outbox) -> None:
 
 def test_what_a_dead_courier_may_have_sent_counts(outbox: Outbox) -> None:
     outbox.add(WEB, [alert("a"), alert("b")])
-    dead = courier_name(2**22 + 1)
+    dead = process_name(2**22 + 1)
     outbox.claim(WEB, dead, limit=9, lease=60, rate_limit=10)
 
     outbox.release_dead()

@@ -72,7 +72,8 @@ def start_python(code: str, *arguments: str, **options: t.Any) -> subprocess.Pop
     prelude = """
 import os, sys, time
 from _flashduty.events import AlertEvent
-from _flashduty.outbox import Outbox, OutboxError, courier_name
+from _flashduty.outbox import Outbox, OutboxError
+from _flashduty.processes import process_name
 def alert(key):
     return AlertEvent.create(title_rule="t", event_status="Critical", alert_key=key, description="d" * 500)
 """
@@ -224,7 +225,7 @@ with Outbox(sys.argv[1]) as outbox:
 idle_since = time.monotonic()
 with Outbox(sys.argv[1]) as outbox:
     while time.monotonic() - idle_since < 1.5:
-        events, _pause = outbox.claim("integration-1", courier_name(), limit=3, lease=60)
+        events, _pause = outbox.claim("integration-1", process_name(), limit=3, lease=60)
         outbox.settle(delivered=events)
         for event in events:
             idle_since = time.monotonic()

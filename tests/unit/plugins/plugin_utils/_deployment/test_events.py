@@ -13,7 +13,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     ChangeEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.events import (
-    Narrator,
+    DeploymentEvents,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.state import (
     Failure,
@@ -21,7 +21,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.sta
 from hypothesis import given
 from hypothesis import strategies as st
 
-SHOP = Narrator(
+SHOP = DeploymentEvents(
     "shop-api",
     version="1.4.2",
     labels={"team": "shop"},
@@ -32,10 +32,10 @@ BOOM = Failure("web1", "boom", task="Restart", action="ansible.builtin.command")
 
 def test_the_alert_key_is_the_same_for_every_version_and_not_for_every_name() -> None:
     keys = [
-        Narrator("shop-api").alert_key,
+        DeploymentEvents("shop-api").alert_key,
         SHOP.alert_key,
-        Narrator("shop-web").alert_key,
-        Narrator("shop-api", namespace="b").alert_key,
+        DeploymentEvents("shop-web").alert_key,
+        DeploymentEvents("shop-api", namespace="b").alert_key,
     ]
 
     assert keys[0] == keys[1]
@@ -44,8 +44,8 @@ def test_the_alert_key_is_the_same_for_every_version_and_not_for_every_name() ->
 
 def test_the_change_key_tells_what_and_which_run() -> None:
     assert SHOP.change_key("0f3a") == "shop-api-1.4.2-0f3a"
-    assert Narrator("shop-api").change_key("0f3a") == "shop-api-0f3a"
-    assert len(Narrator("n" * 300).change_key("0f3a")) == 255
+    assert DeploymentEvents("shop-api").change_key("0f3a") == "shop-api-0f3a"
+    assert len(DeploymentEvents("n" * 300).change_key("0f3a")) == 255
 
 
 def test_opening_and_closing_have_the_same_key_and_title() -> None:
@@ -77,7 +77,7 @@ def test_a_reason_that_hosts_share_is_told_once() -> None:
 
 
 def test_labels_that_somebody_has_chosen_replace_ours() -> None:
-    chosen = Narrator(
+    chosen = DeploymentEvents(
         "shop-api",
         labels={"service": "shop", "playbook": "mine"},
         surroundings={"playbook": "site.yml"},
@@ -91,7 +91,7 @@ def test_labels_that_somebody_has_chosen_replace_ours() -> None:
 
 
 def test_a_label_that_cannot_be_sent_is_left_out_and_told() -> None:
-    narrator = Narrator(
+    narrator = DeploymentEvents(
         "shop-api", labels={"owners": ["a"], "since": 2026, "": "x", "nothing": None}
     )
 
@@ -126,7 +126,9 @@ VALUES: t.Any = st.one_of(
 def test_all_events_can_be_sent(
     name: str, version: str, labels: dict[str, t.Any], failures: list[Failure]
 ) -> None:
-    narrator = Narrator(name, version=version, labels=labels, description=version)
+    narrator = DeploymentEvents(
+        name, version=version, labels=labels, description=version
+    )
     hosts = [failure.host for failure in failures]
 
     events: list[AlertEvent | ChangeEvent] = [

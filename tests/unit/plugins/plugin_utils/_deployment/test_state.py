@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.state import (
     Deployment,
     Failure,
-    Play,
+    PlayView,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,12 +25,12 @@ def play(
     batch: t.Iterable[str] | None = None,
     *,
     lockstep: bool = True,
-) -> Play:
+) -> PlayView:
     hosts = frozenset(active)
-    return Play(hosts, hosts if batch is None else frozenset(batch), lockstep)
+    return PlayView(hosts, hosts if batch is None else frozenset(batch), lockstep)
 
 
-def begun(*hosts: str, seen: Play | None = None) -> Deployment:
+def begun(*hosts: str, seen: PlayView | None = None) -> Deployment:
     deployment = Deployment("key")
     for host in hosts:
         deployment.begin(host, seen or play(hosts))
@@ -55,33 +55,33 @@ def test_the_first_host_announces_the_change() -> None:
 def test_the_last_host_tells_of_success() -> None:
     deployment = begun("a", "b")
     deployment.passed("a")
-    assert not deployment.tell_success(play(["a", "b"]))
+    assert not deployment.take_success(play(["a", "b"]))
 
     deployment.passed("b")
 
-    assert deployment.tell_success(play(["a", "b"]))
-    assert not deployment.tell_success(play(["a", "b"]))
+    assert deployment.take_success(play(["a", "b"]))
+    assert not deployment.take_success(play(["a", "b"]))
 
 
 def test_a_further_batch_is_waited_for() -> None:
     deployment = begun("a", "b", seen=play(batch=["a", "b"]))
     deployment.passed("a")
     deployment.passed("b")
-    assert not deployment.tell_success(play(batch=["a", "b"]))
+    assert not deployment.take_success(play(batch=["a", "b"]))
 
     for host in ("c", "d"):
         assert not deployment.begin(host, play(batch=["c", "d"]))
         deployment.passed(host)
 
-    assert deployment.tell_success(play(batch=["c", "d"]))
+    assert deployment.take_success(play(batch=["c", "d"]))
 
 
 def test_a_host_that_takes_no_part_is_waited_for_only_where_it_may_be_late() -> None:
     deployment = begun("a", seen=play())
     deployment.passed("a")
 
-    assert not deployment.tell_success(play(lockstep=False))
-    assert deployment.tell_success(play())
+    assert not deployment.take_success(play(lockstep=False))
+    assert deployment.take_success(play())
 
 
 def test_those_who_take_part_can_be_named() -> None:
@@ -90,7 +90,7 @@ def test_those_who_take_part_can_be_named() -> None:
     deployment.passed("a")
     assert deployment.outstanding(play(lockstep=False)) == ["b"]
 
-    deployment.look_around(play(["a", "c", "d"]))
+    deployment.update_from_play(play(["a", "c", "d"]))
 
     assert failed_hosts(deployment) == ["b"]
 
@@ -99,17 +99,20 @@ def test_a_failure_is_told_once_and_stands() -> None:
     deployment = begun("a", "b")
     deployment.failed(Failure("a", "boom"))
     deployment.passed("b")
-    deployment.look_around(play(["a", "b"]))
+    deployment.update_from_play(play(["a", "b"]))
 
-    assert [deployment.tell_failure(), deployment.tell_failure()] == [True, False]
+    assert [deployment.take_new_failures(), deployment.take_new_failures()] == [
+        True,
+        False,
+    ]
     assert deployment.status == "Canceled"
-    assert not deployment.tell_success(play(["a", "b"]))
+    assert not deployment.take_success(play(["a", "b"]))
 
 
 def test_a_missing_host_is_lost() -> None:
     deployment = begun("a", "b")
     deployment.passed("a")
-    deployment.look_around(play(["a"]))
+    deployment.update_from_play(play(["a"]))
 
     assert failed_hosts(deployment) == ["b"]
     assert deployment.failures[0].status == "unreachable"
@@ -117,7 +120,7 @@ def test_a_missing_host_is_lost() -> None:
 
 def test_a_host_that_was_only_missing_can_still_tell_why() -> None:
     deployment = begun("a", "b")
-    deployment.look_around(play(["a"]))
+    deployment.update_from_play(play(["a"]))
     deployment.failed(Failure("b", "boom"))
 
     assert [(one.host, one.text) for one in deployment.failures] == [("b", "boom")]
@@ -126,8 +129,8 @@ def test_a_host_that_was_only_missing_can_still_tell_why() -> None:
 def test_hosts_that_another_one_stops_have_not_failed() -> None:
     deployment = begun("a", "b", "c")
     deployment.failed(Failure("c", "boom", stops_all=True))
-    deployment.failed(Failure("b", "?", is_own=False))
-    deployment.look_around(play(["b", "c"]))
+    deployment.failed(Failure("b", "?", caused_here=False))
+    deployment.update_from_play(play(["b", "c"]))
 
     assert failed_hosts(deployment) == ["c"]
     assert deployment.hosts == {"a": "stopped", "b": "stopped", "c": "failed"}
@@ -137,7 +140,7 @@ def test_failures_stand_in_one_order() -> None:
     deployment = begun(*ALL)
     for host in ("d", "b"):
         deployment.failed(Failure(host, "boom"))
-    deployment.look_around(play(["b", "c", "d"]))
+    deployment.update_from_play(play(["b", "c", "d"]))
 
     assert failed_hosts(deployment) == ["b", "d", "a"]
 
@@ -145,7 +148,7 @@ def test_failures_stand_in_one_order() -> None:
 def test_a_play_that_goes_on_with_the_same_version_is_the_same_change() -> None:
     deployment = begun("a")
     deployment.passed("a")
-    deployment.tell_success(play(["a"]))
+    deployment.take_success(play(["a"]))
 
     assert deployment.begin("b", play(["b"]))
     assert deployment.status == "Processing"
@@ -154,11 +157,11 @@ def test_a_play_that_goes_on_with_the_same_version_is_the_same_change() -> None:
 def test_a_failure_of_an_earlier_play_is_not_forgotten() -> None:
     deployment = begun("a")
     deployment.failed(Failure("a", "boom"))
-    deployment.tell_failure()
+    deployment.take_new_failures()
 
     assert not deployment.begin("b", play(["b"]))
     deployment.passed("b")
-    assert not deployment.tell_success(play(["b"]))
+    assert not deployment.take_success(play(["b"]))
 
 
 def test_a_run_that_ends_in_the_middle_leaves_something_to_tell() -> None:
@@ -166,18 +169,22 @@ def test_a_run_that_ends_in_the_middle_leaves_something_to_tell() -> None:
     deployment.passed("a")
 
     assert [
-        one.host for one in deployment.if_the_run_ended(play(batch=["a", "b"]))
+        one.host for one in deployment.failures_if_run_ended(play(batch=["a", "b"]))
     ] == ["b", "c", "d"]
 
 
 def test_a_run_that_has_told_all_leaves_nothing_to_tell() -> None:
     good, bad = begun("a"), begun("a")
     good.passed("a")
-    good.tell_success(play(["a"]))
+    good.take_success(play(["a"]))
     bad.failed(Failure("a", "boom"))
-    bad.tell_failure()
+    bad.take_new_failures()
 
-    assert good.if_the_run_ended(play(["a"])) == bad.if_the_run_ended(play([])) == []
+    assert (
+        good.failures_if_run_ended(play(["a"]))
+        == bad.failures_if_run_ended(play([]))
+        == []
+    )
 
 
 STEPS = st.lists(
@@ -213,15 +220,15 @@ def test_every_story_ends_with_done_or_canceled(
         view = play(active, active & set(batch), lockstep=lockstep)
         for host in batch:
             if host in active:
-                deployment.look_around(view)
-                if deployment.tell_failure():
+                deployment.update_from_play(view)
+                if deployment.take_new_failures():
                     told.append("Canceled")
-                elif deployment.tell_success(view):
+                elif deployment.take_success(view):
                     told.append("Done")
         active -= {host for host, what in steps[start : start + size] if what == "fail"}
         if not active & set(batch):
             break
-    told += ["Canceled"] * bool(deployment.if_the_run_ended(view))
+    told += ["Canceled"] * bool(deployment.failures_if_run_ended(view))
 
     good = all(what == "pass" for _host, what in steps)
     assert told[0] == "Processing"

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Send one event now, after what still waits for the same alert or change, or put it into the outbox.
+
+A recovery that overtook the failure it belongs to would leave the alert open for ever. So what waits for the event's
+key is delivered first.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import dataclass, replace
+
+from .client import Client, Receipt
+from .connection import Connection
+from .errors import FlashdutyError, TimeoutReached
+from .events import AlertEvent, Event
+from .outbox import Outbox, OutboxError, Waiting, exists
+from .processes import process_name
+
+# Seconds to wait for a courier that is just sending what comes before.
+_MAX_WAIT = 15.0
+_INTERVAL = 0.05
+
+
+class EventClient(t.Protocol):
+    """What a sender needs of a client. :class:`~.client.Client` is one."""
+
+    @property
+    def longest_send(self) -> float:
+        """Seconds that sending one event takes at most."""
+
+    def __enter__(self) -> EventClient: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+    def send(self, event: Event) -> Receipt:
+        """Send one event, as :meth:`.Client.send` does."""
+
+    def send_body(self, body: bytes) -> Receipt:
+        """Send the payload of an event."""
+
+
+@dataclass(frozen=True)
+class SendResult:
+    """What has become of one event.
+
+    :param receipt: that of the service, if it has accepted the event.
+    :param error: why it was not delivered, else.
+    :param queued: whether it waits in the outbox.
+    :param queue_problem: why it could not be put there, in words for a person.
+    :param order_problem: why nobody knows whether it was sent in its order, in words for a person.
+    """
+
+    event: Event
+    receipt: Receipt | None = None
+    error: FlashdutyError | None = None
+    queued: bool = False
+    queue_problem: str = ""
+    order_problem: str = ""
+
+
+class Sender:
+    """Sends single events to one integration, in order.
+
+    :param connection: how to reach it.
+    :param state_path: the folder of the outbox; nothing is made there until something is queued.
+    :param make_client: makes what sends. It is used for one event at a time.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        state_path: str,
+        *,
+        make_client: t.Callable[[Connection], EventClient] = Client,
+    ) -> None:
+        self._connection = connection
+        self._state_path = state_path
+        self._make_client = make_client
+
+    def send(self, event: Event, *, queue_on_failure: bool = False) -> SendResult:
+        """Send what waits for the event's key, then the event. What went wrong is in the result.
+
+        :param queue_on_failure: whether the event goes to the outbox when a later attempt may succeed.
+        """
+        order_problem = ""
+        try:
+            with self._make_client(self._connection) as client:
+                try:
+                    self._send_predecessors(client, event)
+                except OutboxError as exc:
+                    # Their order is unknown, and the new event matters more.
+                    order_problem = str(exc)
+                result = SendResult(event, client.send(event))
+            self._forget_if_closed(event)
+        except FlashdutyError as exc:
+            result = SendResult(event, error=exc)
+            if queue_on_failure and exc.retryable:
+                result = self.queue(result)
+        return replace(result, order_problem=order_problem)
+
+    def queue(self, result: SendResult) -> SendResult:
+        """Put an event that was not sent into the outbox."""
+        event = result.event
+        try:
+            with Outbox(self._state_path) as outbox:
+                outbox.add(
+                    self._connection.fingerprint, [event], closed=_closed_by(event)
+                )
+        except OutboxError as exc:
+            return replace(result, queue_problem=str(exc))
+        return replace(result, queued=True)
+
+    def _send_predecessors(self, client: EventClient, event: Event) -> None:
+        if not exists(self._state_path):
+            return
+        with Outbox(self._state_path) as outbox:
+            self._empty(outbox, client, event)
+
+    def _empty(self, outbox: Outbox, client: EventClient, event: Event) -> None:
+        fingerprint = self._connection.fingerprint
+        name = process_name()
+        deadline = time.monotonic() + _MAX_WAIT
+        while outbox.is_waiting([fingerprint], kind=event.kind, key=event.key):
+            claimed, _pause = outbox.claim(
+                fingerprint, name, limit=1, lease=client.longest_send, key=event.key
+            )
+            if claimed:
+                _deliver(client, outbox, claimed[0])
+            elif time.monotonic() < deadline:
+                # A courier is just sending it, or has died over it.
+                outbox.release_dead()
+                time.sleep(_INTERVAL)
+            else:
+                raise TimeoutReached(
+                    f"An earlier event of the same {event.kind} is still being delivered.",
+                    hint="Look at what waits with outbox_info, and try again.",
+                )
+
+    def _forget_if_closed(self, event: Event) -> None:
+        """Let the callback know of an alert that a task has closed."""
+        closed = _closed_by(event)
+        if closed and exists(self._state_path):
+            try:
+                with Outbox(self._state_path) as outbox:
+                    outbox.add(self._connection.fingerprint, [], closed=closed)
+            except OutboxError:
+                # It stays listed as open, and its next recovery is one too many, which does no harm.
+                pass
+
+
+def _closed_by(event: Event) -> list[str]:
+    """Return the keys of the alerts that an event closes."""
+    is_recovery = isinstance(event, AlertEvent) and event.event_status == "Ok"
+    return [event.key] if is_recovery else []
+
+
+def _deliver(client: EventClient, outbox: Outbox, earlier: Waiting) -> None:
+    try:
+        client.send_body(earlier.payload.encode())
+    except FlashdutyError as error:
+        if not error.permanent:
+            outbox.settle(failed=[(earlier, error)])
+            raise
+        outbox.settle(refused=[(earlier, error)])
+    else:
+        outbox.settle(delivered=[earlier])

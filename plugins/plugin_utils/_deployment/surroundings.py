@@ -1,0 +1,170 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What a task of a deployment sees of its run: the play, the integrations, what is secret."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible import context
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
+    Connection,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+    ConfigurationError,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
+    DEFAULT_PATTERNS,
+    Redactor,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    has_integration_key,
+    resolve_state_path,
+)
+
+from .._actions.base import ControllerAction
+from .._alerts.run_context import collect_run_context
+from .._alerts.settings import Settings, read_settings
+from .._ansible.config import configured_layers
+from .._ansible.results import play_of
+from .._ansible.secrets import secret_values
+from .events import DeploymentEvents
+from .sending import DeploymentSender
+from .state import PlayView
+from .steps import Surroundings
+
+Options = t.Mapping[str, t.Any]
+Variables = t.Mapping[str, t.Any]
+
+# With these strategies, every host goes through the play at its own pace.
+_NOT_IN_LOCKSTEP = ("free", "host_pinned")
+
+
+def surroundings_of(
+    action: ControllerAction,
+    options: Options,
+    variables: Variables,
+    *,
+    task: t.Any,
+    template: t.Callable[[t.Any], t.Any],
+    known_secrets: t.Callable[[], t.Collection[str]],
+) -> Surroundings:
+    """Return what a task sees.
+
+    :param action: the action plugin that runs the task.
+    :param options: those of the task, checked.
+    :param variables: those of its host.
+    :param task: ansible-core's task.
+    :param template: renders a value for the host.
+    :param known_secrets: the integration keys that the action has come across.
+    """
+    settings = _callback_settings(action.warn)
+
+    def make_sender(quietly: bool) -> DeploymentSender:
+        return _sender(action, options, quietly=quietly)
+
+    def make_redactor() -> Redactor:
+        return Redactor(
+            {*known_secrets(), *secret_values(variables, os.environ)},
+            (*DEFAULT_PATTERNS, *settings.redact_patterns),
+        )
+
+    return Surroundings(
+        host=str(variables["inventory_hostname"]),
+        variables=variables,
+        play=_play_view(task, variables),
+        events=_events(options, variables, settings.alert_namespace),
+        make_sender=make_sender,
+        make_redactor=make_redactor,
+        callback_enabled=_callback_is_enabled(
+            template(variables.get("flashduty_enabled", True))
+        ),
+        check_mode=bool(task.check_mode),
+        any_errors_fatal=bool(task.any_errors_fatal),
+        warn=action.warn,
+    )
+
+
+def _sender(
+    action: ControllerAction, options: Options, *, quietly: bool
+) -> DeploymentSender:
+    """Return what sends to the integrations that are configured; what is wrong with one is said, and it does without."""
+    connections: dict[str, Connection] = {}
+    state_path = ""
+    layers = action.layers(options)
+    for kind in ("alert", "change"):
+        if not has_integration_key(layers, kind=kind) or (
+            kind == "alert" and not options["alert"]
+        ):
+            continue
+        try:
+            state_path = resolve_state_path(layers)
+            connections[kind] = action.resolve(layers, kind=kind).connection
+        except ConfigurationError as exc:
+            if not quietly:
+                action.warn(f"No {kind} events are sent. {exc.as_result()['msg']}")
+    return DeploymentSender(connections, state_path, action.warn)
+
+
+def _play_view(task: t.Any, variables: Variables) -> PlayView:
+    def hosts(name: str) -> frozenset[str]:
+        return frozenset(map(str, variables.get(name, ())))
+
+    play = play_of(task)
+    strategy = str(play.strategy) if play is not None else ""
+    return PlayView(
+        active=hosts("ansible_play_hosts"),
+        batch=hosts("ansible_play_batch"),
+        lockstep=strategy.rpartition(".")[2] not in _NOT_IN_LOCKSTEP,
+    )
+
+
+def _events(options: Options, variables: Variables, namespace: str) -> DeploymentEvents:
+    arguments = [str(argument) for argument in context.CLIARGS.get("args") or ()]
+    run = collect_run_context(
+        playbook_path=arguments[0] if arguments else "",
+        ad_hoc_action=str(context.CLIARGS.get("module_name") or ""),
+        cli=context.CLIARGS,
+        environ=os.environ,
+        extra_vars=variables,
+        playbook_id="-",
+        namespace=namespace,
+    )
+    return DeploymentEvents(
+        options["name"],
+        version=options["version"],
+        namespace=run.namespace,
+        description=options["description"],
+        link=options["link"] or run.system.get("job_url", ""),
+        alert_status=options["alert_status"],
+        labels=options["labels"],
+        surroundings={
+            "playbook": run.playbook,
+            "controller": run.controller,
+            **run.system,
+        },
+    )
+
+
+def _callback_is_enabled(value: t.Any) -> bool:
+    try:
+        return bool(boolean(value))
+    except TypeError:
+        # The callback itself complains about it.
+        return True
+
+
+def _callback_settings(warn: t.Callable[[str], None]) -> Settings:
+    """Return those options of the callback that count here, too, from environment and ansible.cfg."""
+    only = ("alert_namespace", "redact_patterns")
+    settings, problems, _sources = read_settings(configured_layers(), only=only)
+    for problem in problems:
+        warn(problem)
+    return settings

@@ -1,0 +1,176 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One event, sent now and in its order, or put into the outbox."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty import (
+    sender as module,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
+    Connection,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
+    Event,
+    create,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    OpenAlert,
+    Outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.processes import (
+    process_name,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.sender import (
+    Sender,
+)
+
+from tests.emulator.control import Emulator
+
+from .conftest import connection_to
+
+
+def event(status: str = "Critical", key: str = "a") -> Event:
+    fields = {"title_rule": status, "event_status": status, "alert_key": key}
+    return create("alert", fields)
+
+
+@pytest.fixture
+def quick(flashduty: Emulator) -> Connection:
+    """A connection that is tried once."""
+    return connection_to(flashduty, retries=0)
+
+
+def statuses(flashduty: Emulator) -> list[str]:
+    return [sent["event_status"] for sent in flashduty.events()]
+
+
+def waiting(folder: Path) -> list[str]:
+    with Outbox(str(folder)) as outbox:
+        rows = outbox.events(refused=False)
+        return [t.cast(str, row["event"]["event_status"]) for row in rows]
+
+
+def test_an_event_is_sent_and_no_outbox_is_made(
+    quick: Connection, tmp_path: Path, flashduty: Emulator
+) -> None:
+    result = Sender(quick, str(tmp_path / "state")).send(event())
+
+    assert result.receipt is not None and result.receipt.http_status == 200
+    assert (result.error, result.queued, result.order_problem) == (None, False, "")
+    assert statuses(flashduty) == ["Critical"]
+    assert not (tmp_path / "state").exists()
+
+
+def test_what_waits_for_its_key_goes_first_and_nothing_else(
+    quick: Connection, tmp_path: Path, flashduty: Emulator
+) -> None:
+    with Outbox(str(tmp_path)) as outbox:
+        outbox.add(quick.fingerprint, [event("Warning", "b"), event("Warning")])
+
+    Sender(quick, str(tmp_path)).send(event("Ok"))
+
+    assert statuses(flashduty) == ["Warning", "Ok"]
+    assert waiting(tmp_path) == ["Warning"]
+
+
+def test_while_the_service_is_away_it_goes_behind_its_predecessors(
+    quick: Connection, tmp_path: Path, flashduty: Emulator
+) -> None:
+    sender = Sender(quick, str(tmp_path))
+    flashduty.misbehave({"kind": "error", "times": 0})
+
+    first = sender.send(event(), queue_on_failure=True)
+    second = sender.send(event("Ok"), queue_on_failure=True)
+
+    assert first.queued and second.queued
+    assert first.error is not None and first.error.retryable
+    assert waiting(tmp_path) == ["Critical", "Ok"]
+    flashduty.behave()
+
+
+def test_it_is_not_queued_unless_wanted_nor_when_it_was_refused(
+    quick: Connection, tmp_path: Path, flashduty: Emulator
+) -> None:
+    sender = Sender(quick, str(tmp_path / "state"))
+    flashduty.misbehave({"kind": "error", "times": 1})
+    assert not sender.send(event()).queued
+
+    flashduty.misbehave({"kind": "error", "code": "AccessDenied", "times": 1})
+    result = sender.send(event(), queue_on_failure=True)
+
+    assert result.error is not None and result.error.permanent
+    assert not result.queued
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_predecessor_that_is_refused_holds_up_nothing(
+    quick: Connection, tmp_path: Path, flashduty: Emulator
+) -> None:
+    with Outbox(str(tmp_path)) as outbox:
+        outbox.add(quick.fingerprint, [event("Warning")])
+    flashduty.misbehave({"kind": "error", "code": "AccessDenied", "times": 1})
+
+    assert Sender(quick, str(tmp_path)).send(event("Ok")).receipt
+
+    with Outbox(str(tmp_path)) as outbox:
+        assert outbox.counts()["refused"] == 1
+
+
+def test_a_predecessor_that_somebody_else_sends_is_waited_for(
+    quick: Connection,
+    tmp_path: Path,
+    flashduty: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_MAX_WAIT", 0.2)
+    with Outbox(str(tmp_path)) as outbox:
+        outbox.add(quick.fingerprint, [event()])
+        outbox.claim(quick.fingerprint, process_name(), limit=1, lease=60)
+
+        result = Sender(quick, str(tmp_path)).send(event("Ok"))
+
+    assert result.error is not None and result.error.code == "Timeout"
+    assert statuses(flashduty) == []
+
+
+def test_an_outbox_that_is_of_no_use_costs_the_order_only(
+    quick: Connection, tmp_path: Path, flashduty: Emulator
+) -> None:
+    (tmp_path / "outbox.sqlite3").mkdir()
+
+    result = Sender(quick, str(tmp_path)).send(event())
+
+    assert result.receipt
+    assert "outbox.sqlite3" in result.order_problem
+
+    flashduty.misbehave({"kind": "error", "times": 1})
+    result = Sender(quick, str(tmp_path)).send(event(), queue_on_failure=True)
+    assert not result.queued
+    assert "outbox.sqlite3" in result.queue_problem
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_an_alert_that_a_task_closes_is_open_no_more(
+    quick: Connection, tmp_path: Path, flashduty: Emulator, away: bool
+) -> None:
+    opened = OpenAlert("a", "site.yml", "t", "Critical", 1.0)
+    with Outbox(str(tmp_path)) as outbox:
+        outbox.add(quick.fingerprint, [event()], opened=opened)
+    if away:
+        flashduty.misbehave({"kind": "error", "times": 0})
+
+    Sender(quick, str(tmp_path)).send(event("Warning"), queue_on_failure=True)
+    with Outbox(str(tmp_path)) as outbox:
+        assert outbox.open_alerts() == [opened]
+    Sender(quick, str(tmp_path)).send(event("Ok"), queue_on_failure=True)
+
+    flashduty.behave()
+    with Outbox(str(tmp_path)) as outbox:
+        assert outbox.open_alerts() == []
