@@ -24,6 +24,17 @@ except ImportError:
     sys.exit(1)
 
 SUPPORTED_ANSIBLE_CORE = ("2.16", "2.17", "2.18", "2.19", "2.20", "2.21")
+# Not released yet, and so not to be had by antsibull-nox; to be moved up when it is.
+CANDIDATE = "2.22"
+SANITY = (
+    "sanity",
+    "--requirements",
+    # By default ansible-test tries every Python it finds, pyenv's shims included.
+    "--target-python",
+    "default",
+    "--color",
+    "no",
+)
 
 
 def provide_get_pip() -> None:
@@ -39,15 +50,7 @@ def add_sanity(ansible_core: str) -> None:
     antsibull_nox.add_ansible_test_session(
         name=f"sanity-{ansible_core}",
         description=f"Run sanity tests with ansible-core {ansible_core}, without a container",
-        # By default ansible-test tries every Python it finds, pyenv's shims included.
-        ansible_test_params=[
-            "sanity",
-            "--requirements",
-            "--target-python",
-            "default",
-            "--color",
-            "no",
-        ],
+        ansible_test_params=SANITY,
         ansible_core_version=ansible_core,
         ansible_core_source="pypi",
         callback_before=provide_get_pip,
@@ -70,6 +73,23 @@ def make_tree(session: nox.Session) -> Path:
         collection.parent.mkdir(parents=True)
         collection.symlink_to(Path.cwd(), target_is_directory=True)
     return tree
+
+
+@nox.session(name=f"sanity-{CANDIDATE}", python="3.13", default=False)
+def sanity_of_candidate(session: nox.Session) -> None:
+    """Run sanity tests with the release candidate of ansible-core, without a container"""
+    session.install(f"ansible-core~={CANDIDATE}.0rc1")
+    provide_get_pip()
+    # ansible-test refuses a tree of links, and looks at every file that it finds.
+    parent = Path(session.create_tmp(), "ansible_collections", "flashcat").absolute()
+    shutil.rmtree(parent, ignore_errors=True)
+    for name in subprocess.check_output(["git", "ls-files"], text=True).splitlines():
+        if Path(name).is_file():
+            copy = parent / "flashduty" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(name, copy)
+    with session.chdir(parent / "flashduty"):
+        session.run("ansible-test", *SANITY, *session.posargs)
 
 
 @nox.session(default=True)

@@ -57,14 +57,21 @@ def edit(
             ini.set(section, option, as_ini(value))
             values[option.lower()] = as_ini(value).strip()
     for option, item in (add or {}).items():
-        ini.add_item(section, option, item)
         items = _items(values.get(option.lower(), ""))
-        values[option.lower()] = ",".join(items + [item] * (item not in items))
+        if item not in items:
+            values[option.lower()] = as_ini([*items, item])
+            ini.set(section, option, values[option.lower()])
     for option, item in (remove or {}).items():
-        ini.remove_item(section, option, item)
-        items = [one for one in _items(values.pop(option.lower(), "")) if one != item]
-        if items:
-            values[option.lower()] = ",".join(items)
+        items = _items(values.get(option.lower(), ""))
+        kept = [one for one in items if one != item]
+        if kept == items:
+            continue
+        if kept:
+            values[option.lower()] = as_ini(kept)
+            ini.set(section, option, values[option.lower()])
+        else:
+            del values[option.lower()]
+            ini.remove(section, option)
     edited = str(ini)
     if _comparable(_read(edited)) != _comparable(before):
         raise IniError(
@@ -106,13 +113,12 @@ class IniText:
     def __str__(self) -> str:
         return "".join(f"{line}\n" for line in self._lines)
 
-    def get(self, section: str, option: str) -> str | None:
-        """Return the value of an option as configparser does, or None."""
-        found = self._find(section, option)
-        return None if found is None else self._value(found)
-
     def set(self, section: str, option: str, value: str) -> None:
-        """Give an option a value, where it stands or at the end of its section."""
+        """
+        Give an option a value in one line, where it stands or at the end of its section.
+
+        Comments inside a value of several lines stand above it then.
+        """
         if "\n" in value or _text(value) != value.strip():
             raise IniError(
                 f"The value of {option} cannot stand in an ini file: it has a line break or ' ;' in it."
@@ -124,7 +130,11 @@ class IniText:
             head, comment = self._head(found.start)
             if head.endswith((" =", " :")):
                 head += " "
-            self._lines[found] = [f"{head}{value.strip()}".rstrip() + comment]
+            comments = [
+                _comment(line) for line in self._lines[found.start + 1 : found.stop]
+            ]
+            line = f"{head}{value.strip()}".rstrip() + comment
+            self._lines[found] = [*filter(None, comments), line]
 
     def remove(self, section: str, option: str) -> None:
         """Remove an option, and its section if nothing is left of it."""
@@ -140,68 +150,7 @@ class IniText:
                 start -= 1
             del self._lines[start : bounds.stop]
 
-    def add_item(self, section: str, option: str, item: str) -> None:
-        """Add an item to a list with commas, unless it is there."""
-        found = self._find(section, option)
-        items = [] if found is None else _items(self._value(found))
-        if item in items:
-            return
-        if found is None or not items:
-            self.set(section, option, item)
-            return
-        last = max(
-            number
-            for number in range(found.start, found.stop)
-            if _text(self._lines[number]).strip()
-            and not _is_comment(self._lines[number])
-        )
-        text, comment = _parts(self._lines[last])
-        text = text.rstrip()
-        if last == found.start:
-            self._lines[last] = f"{text.rstrip(',')}, {item}{comment}"
-            return
-        indent = re.match(r"\s*", text)
-        self._lines[last] = (text if text.endswith(",") else f"{text},") + comment
-        self._lines.insert(last + 1, f"{indent[0] if indent else '  '}{item}")
-
-    def remove_item(self, section: str, option: str, item: str) -> None:
-        """Remove an item from a list with commas, and the option if nothing is left of it."""
-        found = self._find(section, option)
-        items = [] if found is None else _items(self._value(found))
-        if found is None or item not in items:
-            return
-        if items == [item]:
-            self.remove(section, option)
-            return
-        head, _comment = self._head(found.start)
-        kept = []
-        for number in range(found.start, found.stop):
-            start = head if number == found.start else ""
-            text, comment = _parts(self._lines[number][len(start) :])
-            if item not in _items(text) or _is_comment(self._lines[number]):
-                kept.append(self._lines[number])
-                continue
-            indent = re.match(r"\s*", text)
-            rest = ", ".join(one for one in _items(text) if one != item)
-            if text.rstrip().endswith(",") and rest:
-                rest += ","
-            if rest or start or comment:
-                kept.append(
-                    (start + (indent[0] if indent else "") + rest).rstrip() + comment
-                )
-        self._lines[found] = kept
-        self._drop_last_comma(slice(found.start, found.start + len(kept)))
-
     # -- inside
-
-    def _drop_last_comma(self, found: slice) -> None:
-        """A comma that nothing follows would be an empty item."""
-        for number in reversed(range(found.start, found.stop)):
-            text, comment = _parts(self._lines[number])
-            if text.strip() and not _is_comment(self._lines[number]):
-                if text.rstrip().endswith(","):
-                    self._lines[number] = text.rstrip()[:-1] + comment
-                return
 
     def _bounds(self, section: str) -> slice | None:
         """Return the lines of a section, without its header."""
@@ -292,6 +241,11 @@ def _parts(text: str) -> tuple[str, str]:
 
 def _text(line: str) -> str:
     return _parts(line)[0]
+
+
+def _comment(line: str) -> str:
+    """Return the comment of a line that continues a value."""
+    return line.strip() if _is_comment(line) else _parts(line)[1].strip()
 
 
 def _items(value: str) -> list[str]:

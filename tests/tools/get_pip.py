@@ -19,7 +19,7 @@ from pathlib import Path
 URL = "https://ci-files.testing.ansible.com/ansible-test/get-pip-{version}.py"
 CACHE = Path("~/.ansible/test/cache").expanduser()
 
-# What ansible-core 2.16 and 2.17, 2.18 and 2.19, 2.20 and 2.21 ask for.
+# What ansible-core 2.16 and 2.17, 2.18 and 2.19, 2.20 to 2.22 ask for.
 VERSIONS = ("23.1.2", "24.2", "25.2")
 
 STAND_IN = """\

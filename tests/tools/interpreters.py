@@ -26,7 +26,7 @@ print(*sys.version_info[:2], getattr(sys, "_base_executable", sys.executable))
 
 def candidates() -> t.Iterator[Path]:
     """Yield everything that may be a Python: PATH first, then pyenv, then the system."""
-    names = ["python3", *(f"python3.{minor}" for minor in range(14, 8, -1))]
+    names = ["python3", *(f"python3.{minor}" for minor in range(15, 8, -1))]
     for name in names:
         if found := shutil.which(name):
             yield Path(found)

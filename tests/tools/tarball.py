@@ -22,6 +22,7 @@ DIST = ROOT / "dist"
 # Everything else is for developers, or an accident.
 EXPECTED = {
     "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
     "COPYING",
     "FILES.json",
     "LICENSES",
@@ -34,6 +35,7 @@ EXPECTED = {
     "meta",
     "playbooks",
     "plugins",
+    "requirements.txt",
     "roles",
 }
 

@@ -17,7 +17,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.tools.cores import TARGET_FOLDER, available, make_target
+from tests.tools.cores import TARGET_FOLDER, available, make_target, requirement
 from tests.tools.environments import ROOT, VENV, make_environment, one_at_a_time
 
 UNIT_TESTS = ROOT / "tests" / "unit" / "plugins"
@@ -30,7 +30,7 @@ def make_environment_with(version: str) -> Path:
     make_environment(
         folder,
         available()[version],
-        [f"ansible-core=={version}.*", "-r", str(UNIT_REQUIREMENTS), "pytest-xdist"],
+        [requirement(version), "-r", str(UNIT_REQUIREMENTS), "pytest-xdist"],
         title=f"Installing what unit tests need, with ansible-core {version}",
         depends_on=[UNIT_REQUIREMENTS],
     )

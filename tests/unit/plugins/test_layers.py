@@ -11,6 +11,7 @@ The files are read, not imported.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import typing as t
 from dataclasses import dataclass
@@ -229,7 +230,9 @@ RULES = (
 )
 
 
+@functools.cache
 def sources() -> list[Source]:
+    """Return all files of the collection."""
     return [
         Source(path.relative_to(PLUGINS).as_posix(), ast.parse(path.read_bytes()))
         for path in sorted(PLUGINS.rglob("*.py"))
@@ -267,6 +270,25 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
 
     finished: set[tuple[str, ...]] = set()
     assert [found for parts in known if (found := circle((parts,)))] == []
+
+
+def test_contributing_says_where_each_room_is_tested() -> None:
+    table = re.search(
+        r"\| room \|.*?(?=\n\n)",
+        (ROOT / "CONTRIBUTING.md").read_text("utf-8"),
+        re.DOTALL,
+    )
+    assert table
+    rows = [row.strip("| ").split("|") for row in table[0].splitlines()[2:]]
+    rooms = {name for row in rows for name in re.findall("`(.+?)`", row[0])}
+    folders = {name for row in rows for name in re.findall("`(.+?)`", str(row[1:]))}
+
+    assert [folder for folder in sorted(folders) if not (ROOT / folder).exists()] == []
+    assert [
+        source.file
+        for source in sources()
+        if not f"plugins/{source.file}".startswith(tuple(rooms))
+    ] == []
 
 
 @pytest.mark.parametrize(

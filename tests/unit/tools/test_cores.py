@@ -31,7 +31,8 @@ def test_the_newest_core_gets_the_newest_python_and_the_others_their_oldest(
         "2.18": "/python3.11",
         "2.19": "/python3.11",
         "2.20": "/python3.12",
-        "2.21": "/python3.13",
+        "2.21": "/python3.12",
+        "2.22": "/python3.13",
     }
     assert cores.missing() == {}
 
@@ -51,6 +52,15 @@ def test_a_machine_without_a_fitting_python_has_no_core(
     with_pythons(monkeypatch, (3, 9))
 
     assert cores.oldest_and_newest() == []
+
+
+def test_the_newest_of_a_minor_version_is_installed_or_its_candidate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cores, "CANDIDATES", {"2.30": "2.30.0b2"})
+
+    assert cores.requirement("2.29") == "ansible-core==2.29.*"
+    assert cores.requirement("2.30") == "ansible-core~=2.30.0b2"
 
 
 def test_a_command_sees_nothing_of_the_machine(

@@ -137,11 +137,11 @@ def test_all_lines_of_a_value_are_replaced() -> None:
         "commented out": ("#callbacks_enabled = a\n", None),
         "several lines": (
             "callbacks_enabled =\n  a,\n  # not b\n  c ; why\nforks = 1\n",
-            f"callbacks_enabled =\n  a,\n  # not b\n  c, ; why\n  {CALLBACK}\nforks = 1\n",
+            f"# not b\n; why\ncallbacks_enabled = a, c, {CALLBACK}\nforks = 1\n",
         ),
         "from the first line on": (
             "callbacks_enabled = a,\n    b,\n",
-            f"callbacks_enabled = a,\n    b,\n    {CALLBACK}\n",
+            f"callbacks_enabled = a, b, {CALLBACK}\n",
         ),
         "there": (
             f"callbacks_enabled = a,{CALLBACK} ,b\n",
@@ -168,8 +168,6 @@ def test_an_item_is_added_to_what_is_there(before: str, after: str | None) -> No
     [
         "callbacks_enabled = a, b\n",
         "callbacks_enabled = a ; comment\n",
-        "callbacks_enabled =\n  a,\n  b\n",
-        "callbacks_enabled = a,\n  b\n",
         "",
     ],
 )
@@ -184,7 +182,7 @@ def test_an_item_is_removed_from_between_others() -> None:
     lines = f"[defaults]\ncallbacks_enabled = a, {CALLBACK},\n  b, ; comment\n  {CALLBACK}\n"
 
     assert edited(lines, remove={"callbacks_enabled": CALLBACK}) == (
-        "[defaults]\ncallbacks_enabled = a,\n  b ; comment\n"
+        "[defaults]\n; comment\ncallbacks_enabled = a, b\n"
     )
 
 

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: edit_ini
+name: _edit_ini
 short_description: Change options in the text of ansible.cfg
 version_added: 1.0.0
 author:
   - Flashcat (@flashcatcloud)
 description:
+  - B(This filter is private to the collection.) It may change at any time.
   - Changes options of one section in the text of an ini file. Comments, the order of lines, and everything else stay as
-    they are.
+    they are; only comments inside a value of several lines come to stand above it when it changes.
   - The text is read as Ansible reads C(ansible.cfg). A value may be continued on further lines, and a semicolon after a
     space begins a comment.
   - The role P(flashcat.flashduty.control_node#role) is made of it.
@@ -52,14 +53,14 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: >-
       {{ lookup('ansible.builtin.file', '/etc/ansible/ansible.cfg')
-         | flashcat.flashduty.edit_ini('defaults', add={'callbacks_enabled': 'flashcat.flashduty.alert_on_failure'})
-         | flashcat.flashduty.edit_ini('flashduty', options={'label_vars': ['team', 'service'], 'watch': none}) }}
+         | flashcat.flashduty._edit_ini('defaults', add={'callbacks_enabled': 'flashcat.flashduty.alert_on_failure'})
+         | flashcat.flashduty._edit_ini('flashduty', options={'label_vars': ['team', 'service'], 'watch': none}) }}
 
 - name: Show what it would look like without
   ansible.builtin.debug:
     msg: >-
       {{ lookup('ansible.builtin.file', '/etc/ansible/ansible.cfg')
-         | flashcat.flashduty.edit_ini('defaults', remove={'callbacks_enabled': 'flashcat.flashduty.alert_on_failure'}) }}
+         | flashcat.flashduty._edit_ini('defaults', remove={'callbacks_enabled': 'flashcat.flashduty.alert_on_failure'}) }}
 """
 
 RETURN = r"""
@@ -97,4 +98,4 @@ class FilterModule:
     """The filter of this file."""
 
     def filters(self) -> dict[str, t.Callable[..., str]]:
-        return {"edit_ini": edit_ini}
+        return {"_edit_ini": edit_ini}
