@@ -25,6 +25,8 @@ if t.TYPE_CHECKING:
 settings.register_profile(
     "unhurried",
     deadline=None,
+    # "make test" asks for more.
+    max_examples=int(os.environ.get("FLASHDUTY_TEST_EXAMPLES") or 25),
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -116,6 +116,7 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
     ) -> Step:
         obstacle = None if (ROOT / folder).is_dir() else f"{folder} does not exist"
         command = [python, "-m", "pytest", folder, *arguments]
+        environment = {"FLASHDUTY_TEST_EXAMPLES": "100", **environment}
         return Step(name, group, command, environment, obstacle=obstacle)
 
     def tool(name: str, group: str, *arguments: str) -> Step:
