@@ -27,7 +27,8 @@ COLLECTION = "ansible_collections.flashcat.flashduty.plugins."
 # From the top down. A room may import rooms of lower floors, none of its own floor, and none above.
 FLOORS = (
     ("callback", "action", "modules", "filter"),
-    ("_callback", "_deployment", "_actions"),
+    ("_callback", "_deployment"),
+    ("_actions",),
     ("_ansible", "_delivery"),
     ("_alerts", "_processes", "_ini"),
     ("_send_event",),
@@ -36,7 +37,7 @@ FLOORS = (
 )
 # The same inside the core, where files of one floor may import each other. What is not named is on the ground floor.
 CORE_FLOORS = (
-    ("courier", "sender", "direct", "last_will"),
+    ("courier", "sender"),
     ("client", "outbox"),
     ("transport", "http_errors"),
 )
