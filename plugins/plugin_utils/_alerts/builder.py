@@ -34,6 +34,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
 )
 
 from .model import AlertOverrides, TaskOutcome
+from .recovery import COMPLETE, PASSED
 from .run_context import LOCALHOST, RunContext
 from .settings import Settings
 from .subject import Subject
@@ -79,6 +80,10 @@ class AlertBuilder:
             self._redactor = Redactor(
                 self._secrets, (*DEFAULT_PATTERNS, *self._settings.redact_patterns)
             )
+
+    def mask(self, text: str) -> str:
+        """Return a text as it may be remembered: clean, without secrets."""
+        return self._redactor.scrub(clean_text(text))
 
     def redacted(self, outcome: TaskOutcome) -> TaskOutcome:
         """Return an outcome whose texts hold no secret, cut to what can be of use.
@@ -211,9 +216,9 @@ class AlertBuilder:
         )
         return event, dict(event.labels)
 
-    def aborted(self, *, now: int) -> AlertEvent:
+    def aborted(self, *, now: int, namespace: str) -> AlertEvent:
         """Return the alert for a run that ends without its recap."""
-        subject = Subject("run", self._settings.failed_status)
+        subject = Subject("run", self._settings.failed_status, namespace=namespace)
         own = {
             "source": "ansible",
             "resource": self._run.playbook,
@@ -236,14 +241,17 @@ class AlertBuilder:
             now=now,
         )
 
-    def recovery(self, alert: OpenAlert, *, now: int) -> AlertEvent:
-        """Return the event that closes an alert: same key, same title, and what its labels were."""
+    def recovery(self, alert: OpenAlert, why: str, *, now: int) -> AlertEvent:
+        """Return the event that closes an alert: same key, same title, and what its labels were.
+
+        :param why: what has proven that it works again.
+        """
         return AlertEvent.create(
             title_rule=alert.title,
             event_status="Ok",
             alert_key=alert.alert_key,
             event_time=now,
-            description=f"{self._run.playbook}: works again.",
+            description=why,
             labels=alert.details.get("labels"),
         )
 
@@ -265,7 +273,7 @@ class AlertBuilder:
             title=self._title(kind, task="run", host=resource, status="ok"),
             status="Ok",
             key=self.key(subject),
-            description=f"{self._run.playbook}: works again.",
+            description=COMPLETE if subject.scope == "run" else PASSED,
             labels=self._labels(own, overrides),
             own=own,
             now=now,

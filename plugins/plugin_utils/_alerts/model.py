@@ -12,8 +12,32 @@ Plain values. The adapter of ansible-core makes them; nothing here knows ansible
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import json
 import typing as t
 from dataclasses import dataclass, field
+
+_DIGEST_LENGTH = 16
+
+
+def digest(value: t.Any) -> str:
+    """Return what stands for a value where the value itself must not be kept: the same in every run.
+
+    :param value: plain data, with keys in any order.
+    """
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:_DIGEST_LENGTH]
+
+
+@functools.lru_cache(maxsize=16384)
+def name_digest(name: str) -> str:
+    """Return the digest of a name of a host, task or variable. Cheap from the second time on."""
+    return digest(name)
+
+
+# Stands for a variable whose name is put together while the playbook runs, so that it may be any.
+EVERY_NAME = name_digest("*")
 
 
 class TaskIdentity(t.NamedTuple):
@@ -27,8 +51,100 @@ class TaskIdentity(t.NamedTuple):
 
 
 @dataclass(frozen=True)
+class Place:
+    """A task and the way to it: play, roles and files with the variables and loop items they were included with.
+
+    Two ways to one task are two places. All but the lines and the path are digests, since names and parameters may hold
+    secrets, and places are remembered in files.
+
+    :param key: task and way, without lines.
+    :param lines: where the task stands, then the imports, the includes and the play around it, innermost first. They tell
+        places with the same key apart, as long as nobody edits the playbook.
+    :param written: the name and the action of the task as they are written, to find it in its file.
+    :param path: the file, relative to the project; or absolute outside of it. Empty when it may not be remembered.
+    :param item: for an include on the way to a task: its loop item; empty without a loop.
+    :param includes: the dynamic includes around the task, outermost first.
+    """
+
+    key: str
+    lines: tuple[int, ...]
+    written: str = ""
+    path: str = ""
+    item: str = ""
+    includes: tuple[Place, ...] = ()
+
+    def as_data(self) -> list[t.Any]:
+        """Return plain data for the ledger."""
+        return [
+            self.key,
+            list(self.lines),
+            self.written,
+            self.path,
+            self.item,
+            [include.as_data() for include in self.includes],
+        ]
+
+    @classmethod
+    def from_data(cls, data: t.Sequence[t.Any]) -> Place:
+        """Return what :meth:`as_data` was made of."""
+        key, lines, written, path, item, includes = data
+        return cls(
+            key,
+            tuple(lines),
+            written,
+            path,
+            item,
+            tuple(map(cls.from_data, includes)),
+        )
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the starter of a run chose, as far as it decides what a run can prove.
+
+    :param extra_vars: digests of the names of extra variables, and of their values.
+    :param sources: digests of the sources of the inventory.
+    """
+
+    extra_vars: t.Mapping[str, str] = field(default_factory=dict)
+    sources: frozenset[str] = frozenset()
+
+    def as_data(self) -> list[t.Any]:
+        """Return plain data for the ledger."""
+        return [dict(sorted(self.extra_vars.items())), sorted(self.sources)]
+
+    @classmethod
+    def from_data(cls, data: t.Sequence[t.Any]) -> Circumstances:
+        """Return what :meth:`as_data` was made of."""
+        extra_vars, sources = data
+        return cls(extra_vars, frozenset(sources))
+
+    def changed(self, other: Circumstances) -> frozenset[str]:
+        """Return the digests of the extra variables that have another value, or are set in one of the two only."""
+        return frozenset(
+            name
+            for name in {*self.extra_vars, *other.extra_vars}
+            if self.extra_vars.get(name) != other.extra_vars.get(name)
+        )
+
+
+@dataclass(frozen=True)
+class Items:
+    """What became of the items of a loop; a task without a loop has none. All are digests of the items.
+
+    :param every: all items that were looked at, or None when that is not known, as with ``no_log``.
+    :param succeeded: those at which the task worked.
+    :param failed: those at which it failed.
+    """
+
+    every: frozenset[str] | None = frozenset()
+    succeeded: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class TaskReference:
-    """A task, for keys (``identity``, ``within``) and for people (the rest)."""
+    """A task, for keys (``identity``) and for people (the rest)."""
 
     identity: TaskIdentity
     line: int
@@ -40,8 +156,7 @@ class TaskReference:
     role: str
     action: str
     no_log: bool
-    within: tuple[TaskIdentity, ...] = ()
-    """The dynamic includes around it, innermost first: when one of them is skipped, the task is not reached."""
+    handler: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +174,11 @@ class TaskOutcome:
     rc: int | None = None
     failed_items: tuple[tuple[str, str], ...] = ()
     delegated_to: str | None = None
+    place: Place | None = None
+    items: Items = Items()
+    run_once: bool = False
+    silent_machines: tuple[str, ...] = ()
+    """The machines that did not answer, when it is unreachable: the host, or those that it delegated to."""
 
 
 @dataclass(frozen=True)
@@ -74,3 +194,4 @@ class AlertOverrides:
     label_vars: t.Mapping[str, str] = field(default_factory=dict)
     description: str | None = None
     groups: tuple[str, ...] = ()
+    namespace: str | None = None

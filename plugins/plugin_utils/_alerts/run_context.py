@@ -10,20 +10,17 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
-import re
 import socket
 import typing as t
 import uuid
 from dataclasses import dataclass, field
 
+from .project import checkout_of, identify_playbook, is_file
+
 # The names that Ansible gives to the machine it runs on.
 LOCALHOST = ("localhost", "127.0.0.1", "::1")
 AD_HOC = "__adhoc_playbook__"
-_IN_COLLECTION = re.compile(
-    r".*/ansible_collections/([^/]+)/([^/]+)/playbooks/(.+?)(?:\.[^./]*)?", re.DOTALL
-)
 
 
 @dataclass(frozen=True)
@@ -35,9 +32,10 @@ class RunContext:
     :param namespace: keeps apart installations that use the same names.
     :param project: the folder of the playbook: its Git directory, or else the one it is in.
     :param controller: the name of this machine.
-    :param local_name: what stands for localhost in alerts: in AWX the job template, else the controller.
+    :param local_name: what stands for localhost in alerts: in AWX the job template, in a CI system the job, else the controller.
     :param check: a run with ``--check``.
     :param limited: a run with ``--limit``.
+    :param is_known_again: the playbook can be told from others: it is a file, or has a ``playbook_id``.
     :param system: labels of the surrounding system: job, URL, user, tags, limit.
     """
 
@@ -51,11 +49,12 @@ class RunContext:
     check: bool
     limited: bool
     system: t.Mapping[str, str] = field(default_factory=dict)
+    is_known_again: bool = True
 
     @property
     def origin(self) -> str:
-        """What open alerts are remembered under: the playbook, in its namespace."""
-        return json.dumps([self.namespace, self.playbook_id])
+        """What open alerts are remembered under. The namespace is remembered with each, since hosts have their own."""
+        return self.playbook_id
 
     def resource(self, host: str) -> str:
         """Return what is affected when a host of the inventory is: localhost is another machine everywhere."""
@@ -106,12 +105,13 @@ def collect_run_context(
         playbook=name,
         playbook_id=playbook_id or identity,
         namespace=namespace,
-        project=_git_folder(path) or os.path.dirname(path),
+        project=checkout_of(path) or os.path.dirname(path),
         controller=controller,
-        local_name=system.get("job_template") or controller,
+        local_name=system.get("job_template") or job_name(environ) or controller,
         check=bool(cli.get("check")),
         limited=bool(limit),
         system=system,
+        is_known_again=bool(playbook_id or ad_hoc_action) or is_file(path),
     )
 
 
@@ -126,36 +126,28 @@ def is_partial(cli: t.Mapping[str, t.Any]) -> bool:
     )
 
 
-def identify_playbook(path: str) -> str:
-    """Return what identifies a playbook in every checkout and on every control node.
-
-    That is its path relative to its Git directory, or else to the working directory. A playbook of a collection is
-    known by its full name. What is in none of these has its whole path.
-    """
-    path = os.path.abspath(path)
-    in_collection = _IN_COLLECTION.fullmatch(path)
-    if in_collection:
-        return ".".join(in_collection.groups()).replace("/", ".")
-    folder = _git_folder(path) or os.getcwd()
-    # The working directory has no symbolic links in it, the path may.
-    for relative in (
-        os.path.relpath(path, folder),
-        os.path.relpath(os.path.realpath(path), os.path.realpath(folder)),
-    ):
-        if not relative.startswith(os.pardir + os.sep):
-            return relative.replace(os.sep, "/")
-    return path
+# What a job is called, where machines are made anew for each of them: the first variable says which system it is.
+_JOB_NAMES = (
+    ("GITLAB_CI", ("CI_PROJECT_PATH", "CI_JOB_NAME")),
+    ("GITHUB_ACTIONS", ("GITHUB_REPOSITORY", "GITHUB_WORKFLOW", "GITHUB_JOB")),
+    ("JENKINS_URL", ("JOB_NAME",)),
+    ("BUILDKITE", ("BUILDKITE_PIPELINE_SLUG", "BUILDKITE_LABEL")),
+    ("CIRCLECI", ("CIRCLE_PROJECT_USERNAME", "CIRCLE_PROJECT_REPONAME", "CIRCLE_JOB")),
+    ("TF_BUILD", ("SYSTEM_TEAMPROJECT", "BUILD_DEFINITIONNAME", "SYSTEM_JOBNAME")),
+    ("BITBUCKET_BUILD_NUMBER", ("BITBUCKET_REPO_FULL_NAME",)),
+    ("TRAVIS", ("TRAVIS_REPO_SLUG",)),
+    ("DRONE", ("DRONE_REPO", "DRONE_STAGE_NAME")),
+    ("TEAMCITY_VERSION", ("TEAMCITY_PROJECT_NAME", "TEAMCITY_BUILDCONF_NAME")),
+    ("RD_JOB_PROJECT", ("RD_JOB_PROJECT", "RD_JOB_NAME")),
+)
 
 
-def _git_folder(path: str) -> str | None:
-    """Return the innermost folder around a file that is a Git checkout."""
-    folder = os.path.dirname(path)
-    while not os.path.exists(os.path.join(folder, ".git")):
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return None
-        folder = parent
-    return folder
+def job_name(environ: t.Mapping[str, str]) -> str:
+    """Return what the job of a CI system is called in every run of it; empty outside of one."""
+    for system, parts in _JOB_NAMES:
+        if environ.get(system):
+            return "/".join(filter(None, (environ.get(part) for part in parts)))
+    return ""
 
 
 def _ci_labels(

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .model import name_digest
+
 
 class Storms:
     """Decides for each failure of a run whether its host gets an alert of its own.
@@ -24,7 +26,7 @@ class Storms:
         self._known: dict[tuple[str, str], set[str]] = {}
 
     def known(self, integration: str, storm_key: str, hosts: set[str]) -> None:
-        """Take a storm that was open when the run began, and its hosts."""
+        """Take a storm that was open when the run began, and the digests of its hosts."""
         self._known[integration, storm_key] = hosts
 
     def takes(
@@ -48,6 +50,6 @@ class Storms:
         # storm would open new ones.
         if is_open:
             return False
-        if host in self._known.get((integration, storm_key), ()):
+        if name_digest(host) in self._known.get((integration, storm_key), ()):
             return True
         return len(hosts) > self._threshold

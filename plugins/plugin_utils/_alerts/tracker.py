@@ -11,24 +11,26 @@ from __future__ import annotations
 
 import time
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     OpenAlert,
 )
 
 from .builder import AlertBuilder
+from .causes import Cause, causes_of, details_of
 from .model import AlertOverrides
-from .recovery import recovered
+from .recovery import Law, reasons_line, recover
 from .run_context import LOCALHOST
 from .storms import Storms
-from .subject import Cause, Subject, causes_of
+from .subject import Subject
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
         AlertEvent,
     )
 
-    from .model import TaskIdentity, TaskOutcome
+    from .model import Circumstances, Place, TaskOutcome
     from .recorder import RunSummary
     from .run_context import RunContext
     from .settings import Settings
@@ -67,33 +69,39 @@ class RaisedAlert:
         self.hosts = {outcome.host: None}
         self.integration = ""
         self.opened: OpenAlert | None = None
-        self.causes_written = 1
-        self._causes: set[Cause] = set()
+        self.causes_written = 0
+        self._causes: dict[t.Hashable, Cause] = {}
 
     def bind(self, opened: OpenAlert) -> None:
         """Take the alert that was opened, with what it has been waiting for already."""
         self.opened = opened
-        self._causes = set(causes_of(opened))
+        self._causes = {cause.identity: cause for cause in causes_of(opened)}
 
     def add_cause(self, cause: Cause) -> bool:
         """Add to what the alert waits for, and return whether that was new."""
-        # That of a playbook closes by a run without any failure, whatever the reasons were.
-        if (
-            self.opened is None
-            or self.subject.scope == "playbook"
-            or cause in self._causes
-        ):
+        before = self._causes.get(cause.identity)
+        merged = before.merged(cause) if before is not None else cause
+        if merged == before:
             return False
-        self._causes.add(cause)
-        self.opened.details["causes"].append(cause.as_data())
+        self._causes[cause.identity] = merged
         return True
+
+    def write_causes(self) -> None:
+        """Put what the alert waits for into what is remembered."""
+        if self.opened is not None:
+            self.causes_written = len(self._causes)
+            self.opened.details.update(details_of(self._causes.values()))
+
+    @property
+    def causes(self) -> int:
+        """The number of things that the alert waits for."""
+        return len(self._causes)
 
 
 class AlertTracker:
     """What one run has to do with alerts. Imported only when there is something to do.
 
     :param warn: told, once each, what a person should know.
-    :param lines_in_file: returns the lines at which a task stands in a file now, or None when that cannot be found out.
     :param now: where the time comes from, in seconds since the epoch.
     """
 
@@ -104,14 +112,13 @@ class AlertTracker:
         ledger: Ledger,
         *,
         warn: t.Callable[[str], None],
-        lines_in_file: t.Callable[[str, TaskIdentity], frozenset[int] | None],
         now: t.Callable[[], float] = time.time,
     ) -> None:
         self._run = run
         self._settings = settings
         self._ledger = ledger
         self._builder = AlertBuilder(run, settings, warn)
-        self._lines_in_file = lines_in_file
+        self._warn = warn
         self._now = now
         # What was open when the run began.
         self._open: dict[str, dict[str, OpenAlert]] = {}
@@ -119,6 +126,8 @@ class AlertTracker:
         self._storms = Storms(settings.storm_threshold)
         self._aborted = 0
         self.recovered = 0
+        self.stays_open = ""
+        """Why alerts stay open although their hosts passed, as a line for people."""
         self.would_send: list[AlertEvent] = []
         """In a dry run: the events that were not sent."""
 
@@ -131,8 +140,8 @@ class AlertTracker:
         """Mask these values, too, in all that is sent from now on."""
         self._builder.add_secrets(secrets)
 
-    def load_open(self, integration: str) -> tuple[set[str], set[TaskIdentity]]:
-        """Look up what is open for this playbook, and return the hosts and tasks that it waits for."""
+    def load_open(self, integration: str) -> tuple[set[str], set[str]]:
+        """Look up what is open for this playbook, and return digests of the hosts and tasks that it waits for."""
         alerts = self._open_alerts(integration)
         self._open[integration] = {alert.alert_key: alert for alert in alerts}
         for alert in alerts:
@@ -144,8 +153,8 @@ class AlertTracker:
                 )
         causes = [cause for alert in alerts for cause in causes_of(alert)]
         return (
-            {cause.host for cause in causes},
-            {task for cause in causes for task in cause.tasks},
+            {host for cause in causes for host in (cause.host, cause.machine)},
+            {place.written for cause in causes for place in cause.places},
         )
 
     # -- failures
@@ -157,86 +166,103 @@ class AlertTracker:
         *,
         integration: str,
         handled: str,
-        rescued_task: tuple[TaskIdentity, int] | None,
+        names: tuple[frozenset[str], frozenset[str]],
+        then: Circumstances,
+        rescued: Place | None,
     ) -> None:
         """Raise the alert for an outcome, or remember one more reason for one that is raised already.
 
         :param overrides: what the variables of the host and the task say.
         :param handled: ``ignored`` or ``rescued``, for what did not end the play for the host.
-        :param rescued_task: see ``Cause``.
+        :param names: see ``Cause``, as for the others.
         """
         outcome = self._builder.redacted(outcome)
         status = self._builder.status_of(outcome, overrides, handled=bool(handled))
-        subject = self._builder.subject(outcome, status)
+        namespace = self._namespace(overrides)
+        subject = replace(self._builder.subject(outcome, status), namespace=namespace)
+        causes = [
+            *Cause.of(
+                outcome,
+                then=then,
+                names=names,
+                rescued=rescued,
+                mask=self._builder.mask,
+            )
+        ]
         key = self._builder.key(subject)
         if self._settings.storm_threshold and subject.scope != "playbook":
-            storm = self._builder.storm_subject(outcome, status)
+            storm = replace(
+                self._builder.storm_subject(outcome, status), namespace=namespace
+            )
             storm_key = self._builder.key(storm)
             if key not in self._raised and self._storms.takes(
                 outcome.host,
-                (status, outcome.task.identity),
+                (status, namespace, outcome.task.identity),
                 integration=integration,
                 storm_key=storm_key,
                 is_open=key in self._open.get(integration, {}),
             ):
                 subject, key = storm, storm_key
         if key in self._raised:
-            self._add_cause(self._raised[key], outcome, overrides, rescued_task)
+            self._add_causes(self._raised[key], outcome, overrides, causes)
         else:
             self._raised[key] = raised = RaisedAlert(
                 subject, outcome, overrides, handled
             )
-            self._raise(key, raised, integration, rescued_task)
+            self._raise(key, raised, integration, causes)
 
     def _raise(
         self,
         key: str,
         raised: RaisedAlert,
         integration: str,
-        rescued_task: tuple[TaskIdentity, int] | None,
+        causes: t.Sequence[Cause],
     ) -> None:
         event, labels = self._event_of(raised)
         before = self._open.get(integration, {}).get(key)
-        # What it was open for before, it still waits for.
-        causes = list(before.details.get("causes", ())) if before else []
         details = {
             "scope": raised.subject.scope,
+            "namespace": raised.subject.namespace,
             "labels": _recovery_labels(labels),
-            "causes": causes,
+            # What it was open for before, it still waits for.
+            **details_of(causes_of(before) if before else ()),
         }
         if raised.subject.host and raised.outcome.host in LOCALHOST:
             details["machine"] = self._run.local_name
         raised.integration = integration
         raised.bind(self._opened(event, details))
-        raised.add_cause(Cause.of(raised.outcome, rescued_task))
+        for cause in causes:
+            raised.add_cause(cause)
+        raised.write_causes()
         self._send(integration, [event], opened=raised.opened)
 
-    def _add_cause(
+    def _add_causes(
         self,
         raised: RaisedAlert,
         outcome: TaskOutcome,
         overrides: AlertOverrides,
-        rescued_task: tuple[TaskIdentity, int] | None,
+        causes: t.Sequence[Cause],
     ) -> None:
         raised.hosts[outcome.host] = None
         first = raised.outcome
         if (outcome.status, outcome.host) < (first.status, first.host):
             # One stands for all: always the same one, in whichever order they fail.
             raised.outcome, raised.overrides = outcome, overrides
-        if raised.opened and raised.add_cause(Cause.of(outcome, rescued_task)):
-            causes = len(raised.opened.details["causes"])
-            if (
-                raised.subject.scope != "storm"
-                or causes > raised.causes_written * _GROWTH
-            ):
-                raised.causes_written = causes
-                self._send(raised.integration, [], updated=[raised.opened])
+        # Not any(), which would stop at the first one.
+        is_new = [raised.add_cause(cause) for cause in causes]
+        if raised.opened is None or not any(is_new):
+            return
+        stands_for_many = raised.subject.scope in ("storm", "playbook")
+        if not stands_for_many or raised.causes > raised.causes_written * _GROWTH:
+            raised.write_causes()
+            self._send(raised.integration, [], updated=[raised.opened])
 
     def update_group_alerts(self) -> None:
         """Send alerts that stand for several hosts once more, now that all of them are known."""
         for raised in self._raised.values():
             if raised.subject.scope in ("playbook", "storm") and len(raised.hosts) > 1:
                 event, _labels = self._event_of(raised)
+                raised.write_causes()
                 self._send(
                     raised.integration,
                     [event],
@@ -255,16 +281,30 @@ class AlertTracker:
 
     # -- runs that end without their recap
 
-    def raise_aborted(self, integration: str) -> None:
-        """Raise the alert for the run itself."""
-        event = self._builder.aborted(now=int(self._now()))
-        self._aborted += 1
-        self._send(integration, [event], opened=self._opened_by_abort(event))
+    def raise_aborted(
+        self, integration: str, cause: Cause, overrides: AlertOverrides
+    ) -> None:
+        """Raise the alert for the run itself.
 
-    def killed_alert(self, integration: str) -> dict[str, t.Any]:
-        """Return what the courier raises when the run is killed; see ``courier.py``."""
-        event = self._builder.aborted(now=int(self._now()))
-        opened = self._opened_by_abort(event)
+        :param cause: what a later run has to do to close it.
+        :param overrides: what the variables of the play say.
+        """
+        namespace = self._namespace(overrides)
+        event = self._builder.aborted(now=int(self._now()), namespace=namespace)
+        self._aborted += 1
+        self._send(
+            integration,
+            [event],
+            opened=self._opened_by_abort(event, cause, namespace, integration),
+        )
+
+    def killed_alert(
+        self, integration: str, cause: Cause, overrides: AlertOverrides
+    ) -> dict[str, t.Any]:
+        """Return what the courier raises when the run is killed; see ``courier.py`` and ``raise_aborted``."""
+        namespace = self._namespace(overrides)
+        event = self._builder.aborted(now=int(self._now()), namespace=namespace)
+        opened = self._opened_by_abort(event, cause, namespace, integration)
         payload = event.payload()
         # Set when the alert is raised, not now.
         del payload["event_time"]
@@ -281,85 +321,141 @@ class AlertTracker:
             },
         }
 
-    def _opened_by_abort(self, event: AlertEvent) -> OpenAlert:
+    def _opened_by_abort(
+        self, event: AlertEvent, cause: Cause, namespace: str, integration: str
+    ) -> OpenAlert:
+        before = self._open.get(integration, {}).get(event.alert_key)
+        causes = {
+            one.identity: one for one in [*(causes_of(before) if before else ()), cause]
+        }
         return self._opened(
             event,
-            {"scope": "run", "labels": _recovery_labels(event.labels), "causes": []},
+            {
+                "scope": "run",
+                "namespace": namespace,
+                "labels": _recovery_labels(event.labels),
+                **details_of(causes.values()),
+            },
         )
 
     # -- recovery
 
-    def close(self, summary: RunSummary) -> None:
-        """Close what the run has shown to work again."""
+    def close(
+        self,
+        law: Law,
+        *,
+        namespace_of: t.Callable[[str], str | None],
+    ) -> None:
+        """Close what the run has shown to work again.
+
+        :param namespace_of: returns what the variables of a host, by the digest of its name, say of its namespace; those of
+            the play for an empty name.
+        """
+        reasons: list[str] = []
         for integration, known in self._open.items():
-            closed, partly_recovered = recovered(
+            recovery = recover(
                 # Reload: this run may have added causes. Leave alerts alone that another run opened meanwhile.
                 [a for a in self._open_alerts(integration) if a.alert_key in known],
-                summary,
+                law,
                 raised=self._raised,
-                limited=self._run.limited,
-                lines_in_file=lambda cause: self._lines_in_file(cause.path, cause.task),
+                applies=lambda alert, cause: (
+                    alert.details.get("namespace", "")
+                    == self._chosen_namespace(namespace_of(cause.host))
+                ),
             )
-            if closed or partly_recovered:
-                self.recovered += len(closed)
+            reasons.extend(recovery.reasons)
+            for alert in recovery.foreign[:1]:
+                self._warn(
+                    f"The alert {alert.title!r} was raised with another inventory, so this run does not close it."
+                    " Set flashduty_alert_namespace in each inventory to keep hosts of the same name apart."
+                )
+            if recovery.closed or recovery.partly_recovered:
+                self.recovered += len(recovery.closed)
                 now = int(self._now())
                 self._send(
                     integration,
-                    [self._builder.recovery(alert, now=now) for alert in closed],
-                    updated=partly_recovered,
-                    closed=[alert.alert_key for alert in closed],
+                    [
+                        self._builder.recovery(alert, why, now=now)
+                        for alert, why in recovery.closed
+                    ],
+                    updated=recovery.partly_recovered,
+                    closed=[alert.alert_key for alert, _why in recovery.closed],
                 )
+        self.stays_open = reasons_line(reasons)
+
+    def _namespace(self, overrides: AlertOverrides) -> str:
+        return self._chosen_namespace(overrides.namespace)
+
+    def _chosen_namespace(self, chosen: str | None) -> str:
+        return self._run.namespace if chosen is None else chosen
 
     def close_stateless(
         self,
         summary: RunSummary,
         *,
+        hosts: t.Sequence[str],
+        narrowed: bool,
         integration: str,
+        play_namespace: str | None,
         statuses: t.Collection[str],
         overrides_of: t.Callable[[str], AlertOverrides | None],
     ) -> None:
         """Close, for each host that passed, whatever may be open, without knowing whether anything is.
 
+        :param hosts: the names of the hosts that passed, and answered themselves.
+        :param narrowed: an extra variable is named by a condition, a loop or the hosts of a play.
         :param statuses: the statuses that alerts of this playbook can have.
         :param overrides_of: returns what the variables of a host say; None where alerts are turned off.
         """
-        if not summary.complete:
+        if not summary.complete or narrowed:
             return
         now = int(self._now())
         events = []
         if self._settings.alert_scope == "host":
-            for host in sorted(summary.passed):
+            for host in hosts:
                 overrides = overrides_of(host)
                 if overrides is None:
                     continue
                 for status in sorted({*statuses, *filter(None, [overrides.status])}):
-                    subject = Subject("host", status, self._builder.host_identity(host))
+                    subject = Subject(
+                        "host",
+                        status,
+                        self._builder.host_identity(host),
+                        namespace=self._namespace(overrides),
+                    )
                     events.append(
                         self._builder.stateless_recovery(
                             subject, host, overrides, now=now
                         )
                     )
-        for scope, status in self._whole_run_subjects(summary, statuses):
+        whole = self._chosen_namespace(play_namespace)
+        for scope, status in self._whole_run_subjects(summary, hosts, statuses):
+            subject = Subject(scope, status, namespace=whole)
             events.append(
-                self._builder.stateless_recovery(
-                    Subject(scope, status), "", AlertOverrides(), now=now
-                )
+                self._builder.stateless_recovery(subject, "", AlertOverrides(), now=now)
             )
         self._send(integration, events)
 
     def _whole_run_subjects(
-        self, summary: RunSummary, statuses: t.Collection[str]
+        self,
+        summary: RunSummary,
+        passed: t.Sequence[str],
+        statuses: t.Collection[str],
     ) -> t.Iterator[tuple[str, str]]:
         """Yield scope and status of the alerts that a complete run closes as a whole."""
+        is_a_part = "system" in self._run.system and not self._settings.playbook_id
+        if not passed or summary.limited or summary.cut_short or is_a_part:
+            # Job systems slice inventories without a word.
+            return
         if self._settings.report_aborted:
             yield "run", self._settings.failed_status
-        if summary.failed_hosts or self._run.limited:
+        if summary.failed_hosts:
             return
         threshold = self._settings.storm_threshold
         for status in sorted(statuses):
             if self._settings.alert_scope == "playbook":
                 yield "playbook", status
-            elif threshold and len(summary.passed) > threshold:
+            elif threshold and len(passed) > threshold:
                 yield "storm", status
 
     # -- inside

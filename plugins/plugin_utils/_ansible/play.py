@@ -42,6 +42,21 @@ def _tasks_in(block: Block) -> t.Iterator[Task]:
             yield child
 
 
+def hosts_of(play: Play) -> tuple[list[str], list[str]]:
+    """Return the names of the hosts of a play that begins, and of those in its batch."""
+    inventory = play.get_variable_manager()._inventory
+    everybody, batch = (
+        [
+            str(host.name)
+            for host in inventory.get_hosts(
+                play.hosts, ignore_restrictions=ignored, order=play.order
+            )
+        ]
+        for ignored in (True, False)
+    )
+    return everybody, batch
+
+
 def stopped_hosts(play: Play | None) -> frozenset[str]:
     """
     Return the hosts that ansible-core has taken out of a play: failed, unreachable, or stopped without a word.
@@ -82,13 +97,13 @@ class MissingRoleDetector:
         """Take note of any other result of a host."""
         self._pending.pop(host, None)
 
-    def missing(self) -> list[tuple[str, Task, TaskOutcome]]:
+    def missing(self) -> list[tuple[TaskResult, TaskOutcome]]:
         """Return what was lost since the last call. Call it whenever a task or a play starts, and at the end."""
         if not self._pending:
             return []
         removed = _removed(self._play)
         missing = [
-            (host, task_of(result), _missing_role(result))
+            (result, _missing_role(result))
             for host, (result, before) in self._pending.items()
             if removed.count(host) > before
         ]

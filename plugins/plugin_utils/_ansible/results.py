@@ -24,7 +24,7 @@ from dataclasses import replace
 
 from ansible.playbook.handler import Handler
 from ansible.playbook.role_include import IncludeRole
-from ansible.playbook.task_include import TaskInclude
+from ansible.plugins.loader import action_loader
 
 from .._alerts.model import TaskIdentity, TaskOutcome, TaskReference
 
@@ -82,6 +82,12 @@ def task_of(result: TaskResult) -> Task:
     return result._task
 
 
+def fields_of(result: TaskResult) -> t.Mapping[str, t.Any]:
+    """Return what a result holds: to look for what ansible-core itself has put there."""
+    fields: t.Mapping[str, t.Any] = result._result
+    return fields
+
+
 def failed_outcome(
     result: TaskResult, ignore_errors: bool | None = False
 ) -> TaskOutcome:
@@ -95,12 +101,17 @@ def unreachable_outcome(result: TaskResult) -> TaskOutcome:
     return _outcome(result, "unreachable", ignored=ignored)
 
 
-def proves_reachable(result: TaskResult) -> bool:
-    """Return whether an ``ok`` result proves that the host answered over its connection."""
-    task = result._task
-    if _bare_action(task) in _CONTROLLER_ACTIONS:
-        return False
-    return task.delegate_to is None or str(task.delegate_to) == host_name(result)
+def runs_on_controller(task: Task) -> bool:
+    """Return whether an action needs no connection, so that its success says nothing about the host."""
+    if bare_action(task) in _CONTROLLER_ACTIONS:
+        return True
+    action = action_loader.get(str(task.action), class_only=True)
+    return not getattr(action, "_requires_connection", True)
+
+
+def has_loop(task: Task) -> bool:
+    """Return whether a task has a loop."""
+    return task.loop is not None or bool(task.loop_with)
 
 
 def _outcome(
@@ -231,7 +242,7 @@ def _delegated_to(task: Task, *, censored: bool) -> str | None:
     name = task.delegate_to
     if not name or (isinstance(name, str) and "{{" in name):
         return None  # untemplated: each item of the loop may go elsewhere
-    if censored and "{{" in str(_as_written(task).get("delegate_to", "")):
+    if censored and "{{" in str(as_written(task).get("delegate_to", "")):
         return None
     return clean(name, limit=LABEL_LIMIT) or None
 
@@ -264,7 +275,7 @@ def is_handler(task: Task) -> bool:
 
 def is_meta(task: Task, *names: str) -> bool:
     """Return whether a task is a meta task, of one of the names if any are given."""
-    if _bare_action(task) != "meta":
+    if bare_action(task) != "meta":
         return False
     return not names or str(task.args.get("_raw_params")) in names
 
@@ -288,7 +299,7 @@ def _make_reference(task: Task, name: str) -> TaskReference:
         role=identity.role,
         action=identity.action,
         no_log=no_log,
-        within=_within(task),
+        handler=is_handler(task),
     )
 
 
@@ -298,7 +309,7 @@ def _without_rendered_name(reference_: TaskReference) -> TaskReference:
 
 def _identity(task: Task) -> TaskIdentity:
     action = _action_as_written(task)
-    written = _as_written(task)
+    written = as_written(task)
     # Implicit tasks, such as fact gathering, are written nowhere.
     name = written.get("name") if written else task.name
     return TaskIdentity(
@@ -310,22 +321,15 @@ def _identity(task: Task) -> TaskIdentity:
     )
 
 
-def _within(task: Task) -> tuple[TaskIdentity, ...]:
-    return tuple(
-        reference(parent).identity
-        for parent in _ancestors(task)
-        if isinstance(parent, TaskInclude) and not parent.statically_loaded
-    )
-
-
-def _ancestors(task: Task) -> t.Iterator[t.Any]:
+def ancestors(task: Task) -> t.Iterator[t.Any]:
+    """Yield the blocks and includes around a task, innermost first."""
     parent = task._parent
     while parent is not None:
         yield parent
         parent = parent._parent
 
 
-def _as_written(thing: t.Any) -> t.Mapping[str, t.Any]:
+def as_written(thing: t.Any) -> t.Mapping[str, t.Any]:
     """Return the mapping of a task or play as it stands in the file: for its keywords, never for arguments."""
     written = getattr(thing, "_ds", None)
     return written if isinstance(written, dict) else {}
@@ -334,17 +338,22 @@ def _as_written(thing: t.Any) -> t.Mapping[str, t.Any]:
 def _action_as_written(task: Task) -> str:
     # Only the long forms can hold a template, which ansible-core replaces once the task runs.
     for keyword in ("action", "local_action"):
-        written = _as_written(task).get(keyword)
+        written = as_written(task).get(keyword)
         if isinstance(written, dict):
             written = written.get("module")
-        if isinstance(written, str):
-            match = re.match(r"\s*((?:\{\{.*?\}\}|[^\s{])+)", written, re.DOTALL)
-            if match:
-                return clean(match[1], limit=LABEL_LIMIT)
+        if isinstance(written, str) and action_in(written):
+            return action_in(written)
     return clean(task.action, limit=LABEL_LIMIT)
 
 
-def _bare_action(task: Task) -> str:
+def action_in(written: str) -> str:
+    """Return the action at the beginning of what is written behind ``action:``."""
+    match = re.match(r"\s*((?:\{\{.*?\}\}|[^\s{])+)", written, re.DOTALL)
+    return clean(match[1], limit=LABEL_LIMIT) if match else ""
+
+
+def bare_action(task: Task) -> str:
+    """Return the action without the names of the collections that are always there, and ours."""
     action = str(task.action)
     for prefix in _OWN_PREFIXES:
         if action.startswith(prefix):
@@ -356,14 +365,14 @@ def _play_as_written(task: Task) -> str:
     play = play_of(task)
     if play is None:
         return ""
-    written = _as_written(play)
+    written = as_written(play)
     name = written.get("name") or written.get("hosts") or play.get_name()
     return clean(",".join(map(str, name)) if isinstance(name, list) else name)
 
 
 def play_of(task: Task) -> Play | None:
     """Return the play that a task belongs to."""
-    for parent in _ancestors(task):
+    for parent in ancestors(task):
         play: Play | None = getattr(parent, "_play", None)
         if play is not None:
             return play

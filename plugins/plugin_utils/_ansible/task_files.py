@@ -12,24 +12,27 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .results import clean
-
-if t.TYPE_CHECKING:
-    from .._alerts.model import TaskIdentity
+from .._alerts.model import name_digest
+from .results import action_in, clean
 
 
-def lines_in_file(
-    path: str, task: TaskIdentity, *, project: str
-) -> frozenset[int] | None:
+def lines_in_file(path: str, written: str, *, project: str) -> frozenset[int] | None:
     """Return the lines at which a task stands in a file of tasks.
 
-    :param path: the file, as it was when the task failed.
+    :param path: the file when the task failed: relative to the project, or absolute outside of it.
+    :param written: the digest of the task's action and name; see ``places.written_digest``.
     :param project: the folder of the playbook.
     :returns: None when the file cannot be understood, or is missing and may only have moved with the checkout.
     """
     import yaml
 
+    if not path:
+        return None
+    path = os.path.join(project, path)
     try:
+        # Whatever else it may be, such as a pipe, would have to be waited for.
+        if os.path.exists(path) and not os.path.isfile(path):
+            return None
         with open(path, encoding="utf-8") as file:
             documents = list(yaml.compose_all(file, Loader=yaml.SafeLoader))
     except FileNotFoundError:
@@ -39,16 +42,16 @@ def lines_in_file(
         # A file that is encrypted with Ansible Vault, for one.
         return None
     return frozenset(
-        line for document in documents for line in _lines_in(document, task)
+        line for document in documents for line in _lines_in(document, written)
     )
 
 
-def _lines_in(node: t.Any, task: TaskIdentity) -> t.Iterator[int]:
+def _lines_in(node: t.Any, written: str) -> t.Iterator[int]:
     import yaml
 
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _lines_in(item, task)
+            yield from _lines_in(item, written)
     elif isinstance(node, yaml.MappingNode):
         fields = {
             key.value: value
@@ -56,10 +59,28 @@ def _lines_in(node: t.Any, task: TaskIdentity) -> t.Iterator[int]:
             if isinstance(key, yaml.ScalarNode)
         }
         # Arguments of modules can be named "name", too; but only a task has its module beside it.
-        if not {task.action, "action", "local_action"}.isdisjoint(fields):
-            name = fields.get("name")
-            written = str(name.value) if isinstance(name, yaml.ScalarNode) else ""
-            if (clean(written) or task.action) == task.name:
+        name = fields.get("name")
+        name = clean(str(name.value)) if isinstance(name, yaml.ScalarNode) else ""
+        for action in {*fields, *_long_forms(fields)}:
+            if name_digest(f"{action} {name or action}") == written:
                 yield node.start_mark.line + 1
+                break
         for value in fields.values():
-            yield from _lines_in(value, task)
+            yield from _lines_in(value, written)
+
+
+def _long_forms(fields: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """Yield the actions that are written as ``action`` or ``local_action``."""
+    import yaml
+
+    for keyword in ("action", "local_action"):
+        node = fields.get(keyword)
+        if isinstance(node, yaml.MappingNode):
+            modules = [
+                value
+                for key, value in node.value
+                if isinstance(key, yaml.ScalarNode) and key.value == "module"
+            ]
+            node = modules[0] if modules else None
+        if isinstance(node, yaml.ScalarNode):
+            yield action_in(str(node.value))

@@ -28,6 +28,7 @@ ENABLED = "flashduty_enabled"
 STATUS = "flashduty_status"
 LABELS = "flashduty_labels"
 DESCRIPTION = "flashduty_description"
+NAMESPACE = "flashduty_alert_namespace"
 
 
 class PlayHosts(t.NamedTuple):
@@ -98,6 +99,20 @@ class Variables:
             )
             return None
 
+    def rendered(self, text: str, more: t.Mapping[str, t.Any]) -> str:
+        """Return a template as text; empty when it cannot be templated.
+
+        :param more: variables on top of those in force.
+        """
+        templar = Templar(
+            loader=self._play.get_loader(), variables={**self.all, **more}
+        )
+        try:
+            return str(templar.template(text))
+        except Exception:  # noqa: BLE001
+            # Templates can raise anything.
+            return ""
+
     def text(self, name: str) -> str | None:
         """Return a variable as text; None when it is not set."""
         value = self.get(name)
@@ -141,6 +156,11 @@ class Variables:
         """The description that replaces ours, or None."""
         return self.text(DESCRIPTION)
 
+    @property
+    def namespace(self) -> str | None:
+        """What keeps this host apart from others of its name, or None."""
+        return self.text(NAMESPACE)
+
     def overrides(self, label_vars: t.Iterable[str]) -> AlertOverrides:
         """Return what the variables say about an alert.
 
@@ -161,4 +181,5 @@ class Variables:
             },
             description=self.description,
             groups=tuple(map(str, self.all.get("group_names") or ())),
+            namespace=self.namespace,
         )

@@ -13,6 +13,8 @@ This file is read at every start of Ansible, so it imports only what a run witho
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import os
 import typing as t
 
@@ -27,6 +29,13 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
     resolve_connection,
 )
 
+from .._alerts.model import (
+    EVERY_NAME,
+    AlertOverrides,
+    Circumstances,
+    Items,
+    name_digest,
+)
 from .._alerts.recorder import RunRecorder
 from .._alerts.run_context import (
     AD_HOC,
@@ -36,7 +45,15 @@ from .._alerts.run_context import (
 )
 from .._ansible import results
 from .._ansible.config import configured_layers
-from .._ansible.play import MissingRoleDetector, stopped_hosts, tasks_of
+from .._ansible.narrowing import circumstances_of, limit_leaves_somebody_out
+from .._ansible.places import (
+    items_of,
+    line_of,
+    place_of,
+    place_of_result,
+    written_digest,
+)
+from .._ansible.play import MissingRoleDetector, hosts_of, stopped_hosts, tasks_of
 from .._ansible.rescue import Rescues, is_in_rescue
 from .._ansible.variables import STATUS, PlayHosts, Variables
 
@@ -47,9 +64,12 @@ if t.TYPE_CHECKING:
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
 
-    from .._alerts.model import AlertOverrides, TaskIdentity, TaskOutcome
+    from .._alerts.causes import Cause
+    from .._alerts.model import Place, TaskOutcome
+    from .._alerts.recorder import RunSummary
     from .._alerts.settings import Settings
     from .._alerts.tracker import AlertTracker
+    from .._ansible.narrowing import DecidingNames
     from .._delivery import Delivery
 
 # What stands for the integration in a dry run without a key.
@@ -88,6 +108,12 @@ class RunReporter:
         self._recorder = RunRecorder(
             partial=is_partial(context.CLIARGS), plays=len(playbook.get_plays())
         )
+        self._playbook = playbook
+        self._circumstances = Circumstances()
+        self._names: DecidingNames | None = None
+        self._included_tasks: list[Task] = []
+        # The tasks of the places that open alerts wait for, as they are now.
+        self._tasks_at: dict[str, Task] = {}
         self._rescues = Rescues()
         self._run: RunContext | None = None
         self._tracker: AlertTracker | None = None
@@ -100,6 +126,8 @@ class RunReporter:
         self._statuses = {settings.failed_status, settings.unreachable_status}
         if settings.report_ignored or settings.report_rescued:
             self._statuses.add("Warning")
+        self._namespaces: dict[str, str | None] = {}
+        self._lines: dict[tuple[str, str], frozenset[int] | None] = {}
         self._ending_task = ""
         self._plays_looked_into: set[str] = set()
 
@@ -110,6 +138,9 @@ class RunReporter:
         self._take_missing_roles()
         if self._run is None:
             self._run = self._collect_run_context(play)
+            self._circumstances = circumstances_of(play, self._project)
+            if self._settings.recovery == "stateless":
+                self._recorder.track_everybody()
             self._deliver_changes()
         self._play = play
         self._missing_roles = MissingRoleDetector(play)
@@ -117,15 +148,16 @@ class RunReporter:
         variables = Variables(play, warn=self._warn)
         if self._settings.recovery == "stateless" and variables.status:
             self._statuses.add(variables.status)
-        all_hosts = variables.all.get("ansible_play_hosts_all") or []
-        # Of a play that matches no host, ansible-core says that its batch is the whole inventory.
-        batch = variables.all.get("ansible_play_batch") or [] if all_hosts else []
-        self._play_hosts = PlayHosts([*map(str, all_hosts)], [*map(str, batch)])
+        all_hosts, batch = hosts_of(play)
+        self._play_hosts = PlayHosts(all_hosts, batch)
         self._recorder.play_started(
             play._uuid,
             all_hosts=self._play_hosts.everybody,
             batch=self._play_hosts.batch,
+            line=line_of(play),
         )
+        if self._run.limited and limit_leaves_somebody_out(play):
+            self._recorder.limited()
         # The play's variables of a host have those of the group "all" in them, which is where vaults are kept.
         host = self._host(str(all_hosts[0])) if all_hosts else None
         # Its files of variables may not be readable, as ansible-core will say when the host's turn comes.
@@ -149,6 +181,11 @@ class RunReporter:
             # ansible-core 2.16 does not say for which hosts, and nobody reports that it was done.
             self._ending_task = task._uuid
             self._recorder.play_cut_short()
+        if task.get_first_parent_include() is not None:
+            if self._names is not None:
+                self._names.note(task)
+            else:
+                self._included_tasks.append(task)
         if self._settings.recovery == "stateless" and STATUS in task.get_vars():
             # Which one is known only when it fails; closing one that is not open does nothing.
             self._statuses.update(("Critical", "Warning", "Info"))
@@ -164,9 +201,10 @@ class RunReporter:
             return
         self._plays_looked_into.add(play._uuid)
         for task in tasks_of(play):
-            reference = results.reference(task)
-            if self._recorder.tracks_task(reference.identity):
-                self._recorder.defined(reference.identity, reference.line)
+            if self._recorder.tracks_task(written_digest(task)):
+                place = place_of(task, self._project)
+                self._tasks_at[place.key] = task
+                self._recorder.defined(place)
 
     # -- results
 
@@ -176,11 +214,7 @@ class RunReporter:
         if self._missing_roles is not None:
             self._missing_roles.ok(result)
         if self._recorder.tracks:
-            reference = results.reference(task)
-            if self._recorder.tracks_task(reference.identity):
-                self._recorder.succeeded(host, reference.identity, reference.line)
-            if self._recorder.tracks_host(host) and results.proves_reachable(result):
-                self._recorder.reachable(host)
+            self._track_success(result, host, task)
 
     def skipped(self, result: TaskResult) -> None:
         """A task was skipped on a host."""
@@ -188,6 +222,8 @@ class RunReporter:
         self._forget_missing_role(host)
         if task._uuid == self._ending_task:
             self._recorder.play_not_cut_short()
+        if self._recorder.tracks and self._recorder.tracks_task(written_digest(task)):
+            self._recorder.skipped(host, self._tracked_place(result))
 
     def failed(self, result: TaskResult, ignore_errors: bool | None) -> None:
         """A task has failed on a host."""
@@ -199,14 +235,14 @@ class RunReporter:
             handled = "ignored"
         elif self._rescues.will_rescue(host, task):
             handled = "rescued"
-        self._take(outcome, task, result._host, handled)
+        self._take(outcome, result, handled)
 
     def unreachable(self, result: TaskResult) -> None:
         """A host did not answer."""
-        host, task = self._reported(result)
+        host, _task = self._reported(result)
         self._forget_missing_role(host)
         outcome = results.unreachable_outcome(result)
-        self._take(outcome, task, result._host, "ignored" if outcome.ignored else "")
+        self._take(outcome, result, "ignored" if outcome.ignored else "")
 
     def _reported(self, result: TaskResult) -> tuple[str, Task]:
         host, task = results.host_name(result), results.task_of(result)
@@ -221,13 +257,76 @@ class RunReporter:
     def _take_missing_roles(self) -> None:
         """Take in the failures that ansible-core 2.16 keeps to itself."""
         if self._missing_roles is not None:
-            for name, task, outcome in self._missing_roles.missing():
-                handled = "rescued" if self._rescues.will_rescue(name, task) else ""
-                self._take(outcome, task, self._host(name), handled)
+            for result, outcome in self._missing_roles.missing():
+                task = results.task_of(result)
+                is_rescued = self._rescues.will_rescue(outcome.host, task)
+                self._take(outcome, result, "rescued" if is_rescued else "")
 
-    def _take(
-        self, outcome: TaskOutcome, task: Task, host: Host | None, handled: str
-    ) -> None:
+    def _track_success(self, result: TaskResult, host: str, task: Task) -> None:
+        """Note what an open alert may be waiting for: that a task works, or that a machine answers."""
+        pretended = results.flag(task.check_mode, unclear=True)
+        if self._recorder.tracks_task(written_digest(task)):
+            place = self._tracked_place(result)
+            if pretended:
+                self._recorder.pretended(host, place)
+            else:
+                self._recorder.succeeded(
+                    host,
+                    place,
+                    self._items_of(result),
+                    run_once=results.flag(task.run_once, unclear=True),
+                )
+        if pretended or self._play is None:
+            return
+        if not task.delegate_to and not self._recorder.awaits_answer(host):
+            return
+        from .._ansible.machines import answering_machines, is_own_connection
+
+        for machine in answering_machines(result, self._template_of(result)):
+            if self._recorder.awaits_answer(machine):
+                if is_own_connection(task, machine, self._play):
+                    self._recorder.answered(machine)
+                else:
+                    self._recorder.answered_elsewhere(machine)
+
+    def _tracked_place(self, result: TaskResult) -> Place:
+        place = place_of_result(result, self._project)
+        self._tasks_at.setdefault(place.key, results.task_of(result))
+        return place
+
+    def _items_of(self, result: TaskResult) -> Items:
+        task = results.task_of(result)
+        if not results.has_loop(task):
+            return Items()
+        from .._ansible.machines import delegate_of_items
+
+        return items_of(result, delegate_of_items(task, self._template_of(result)))
+
+    def _template_of(self, result: TaskResult) -> t.Callable[..., str]:
+        """Return what templates a text for the host and the task of a result."""
+
+        def template(text: str, more: t.Mapping[str, t.Any]) -> str:
+            if self._play is None:
+                return ""
+            variables = Variables(
+                self._play,
+                host=result._host,
+                task=results.task_of(result),
+                hosts=self._play_hosts,
+                warn=self._warn,
+            )
+            return variables.rendered(text, more)
+
+        return template
+
+    def _take(self, outcome: TaskOutcome, result: TaskResult, handled: str) -> None:
+        task = results.task_of(result)
+        outcome = dataclasses.replace(
+            outcome,
+            place=place_of_result(result, self._project),
+            items=self._items_of(result),
+            run_once=results.flag(task.run_once, unclear=True),
+        )
         self._recorder.failed(outcome, handled=handled)
         wanted = {
             "": True,
@@ -235,51 +334,65 @@ class RunReporter:
             "rescued": self._settings.report_rescued,
         }
         if (
-            wanted[handled]
-            and self._raises
-            and self._play is not None
-            and self._integration is not None
+            not wanted[handled]
+            or not self._raises
+            or self._play is None
+            or self._integration is None
         ):
-            from .._ansible.secrets import secret_values
+            return
+        from .._ansible.machines import silent_machines
+        from .._ansible.secrets import secret_values
 
-            variables = Variables(
-                self._play,
-                host=host,
-                task=task,
-                hosts=self._play_hosts,
-                warn=self._warn,
-            )
-            if not variables.enabled:
-                return
-            self._alert_tracker.add_secrets(secret_values(variables.all, os.environ))
-            self._alert_tracker.failed(
-                outcome,
-                variables.overrides(self._settings.label_vars),
-                integration=self._integration,
-                handled=handled,
-                rescued_task=(
-                    self._recorder.latest_rescued(outcome.host)
-                    if is_in_rescue(task)
-                    else None
-                ),
-            )
+        variables = Variables(
+            self._play,
+            host=result._host,
+            task=task,
+            hosts=self._play_hosts,
+            warn=self._warn,
+        )
+        if not variables.enabled:
+            return
+        if outcome.status == "unreachable":
+            machines = silent_machines(result, self._template_of(result))
+            outcome = dataclasses.replace(outcome, silent_machines=machines)
+        self._alert_tracker.add_secrets(secret_values(variables.all, os.environ))
+        self._alert_tracker.failed(
+            outcome,
+            variables.overrides(self._settings.label_vars),
+            integration=self._integration,
+            handled=handled,
+            names=self._deciding_names.of_task(task, variables.all),
+            then=self._circumstances,
+            rescued=(
+                self._recorder.latest_rescued(outcome.host)
+                if is_in_rescue(task)
+                else None
+            ),
+        )
 
     # -- ends
 
     def finish(self) -> None:
         """The run has come to its recap: close what works again, deliver, and say how things stand."""
         self._take_missing_roles()
-        summary = self._recorder.finish(stopped_hosts(self._play))
+        summary = self._recorder.finish(stopped_hosts(self._play), self._circumstances)
         if self._tracker is not None:
             self._alert_tracker.update_group_alerts()
-        if self._run is not None and not self._run.check:
+        if self._run is not None and not self._run.is_known_again:
+            self._warn(
+                "The playbook is no file, so that it cannot be known again, and nothing is closed. Set playbook_id."
+            )
+        elif self._run is not None and not self._run.check:
             if self._settings.recovery == "auto" and self._tracker is not None:
-                self._alert_tracker.close(summary)
+                self._close(summary)
             elif self._settings.recovery == "stateless":
                 for integration in self._keys:
                     self._alert_tracker.close_stateless(
                         summary,
+                        hosts=self._recorder.answering_hosts,
+                        narrowed=self._extra_variables_decide(),
                         integration=integration,
+                        play_namespace=self._play_overrides().namespace,
                         statuses=self._statuses,
                         overrides_of=self._overrides_of,
                     )
@@ -298,7 +411,9 @@ class RunReporter:
         # Where the current play has no key, an earlier one may have had.
         integration = self._integration or next(reversed(self._keys), None)
         if how != "interrupted" and self._reports_abort() and integration is not None:
-            self._alert_tracker.raise_aborted(integration)
+            self._alert_tracker.raise_aborted(
+                integration, self._aborted_cause(), self._play_overrides()
+            )
         if how == "interrupted" and not self._settings.dry_run:
             self._delivery.leave(_AFTER_INTERRUPTION)
         elif how == "terminated":
@@ -325,6 +440,8 @@ class RunReporter:
             from .summary import summary_line
 
             self._say(summary_line(raised=raised, recovered=recovered, ending=ending))
+        if self._tracker is not None and self._tracker.stays_open:
+            self._say(self._tracker.stays_open)
 
     def _describe_run_without_plays(self, play: Play) -> None:
         """Find out what an alert for a run needs to say that ends before its first play begins.
@@ -333,6 +450,7 @@ class RunReporter:
         can be.
         """
         self._run = self._collect_run_context(play)
+        self._circumstances = circumstances_of(play, self._project)
         self._play = play
         self._connect(self._variables_or_extra_vars(play))
 
@@ -368,7 +486,6 @@ class RunReporter:
                 self._settings,
                 self._delivery,
                 warn=self._warn,
-                lines_in_file=self._lines_in_file,
             )
             self._tracker.add_secrets(self._keys.values())
         return self._tracker
@@ -394,6 +511,108 @@ class RunReporter:
             namespace=self._settings.alert_namespace,
         )
 
+    @property
+    def _project(self) -> str:
+        return self._run.project if self._run is not None else ""
+
+    # -- what a run can prove
+
+    def _close(self, summary: RunSummary) -> None:
+        from .._alerts.recovery import Law
+
+        law = Law(
+            summary,
+            lines_in_file=self._lines_in_file,
+            names_now=self._names_now,
+            in_inventory=self._is_in_inventory,
+        )
+        self._alert_tracker.close(law, namespace_of=self._namespace_of)
+
+    @property
+    def _deciding_names(self) -> DecidingNames:
+        if self._names is None:
+            from .._ansible.narrowing import DecidingNames
+
+            plays = self._playbook.get_plays()
+            self._names = DecidingNames(
+                task for play in plays for task in tasks_of(play)
+            )
+            for task in self._included_tasks:
+                self._names.note(task)
+            self._included_tasks.clear()
+        return self._names
+
+    def _names_now(self, cause: Cause) -> frozenset[str]:
+        found: frozenset[str] = frozenset()
+        host = self._hosts_by_digest.get(cause.host)
+        for place in cause.places:
+            task = self._tasks_at.get(place.key)
+            if task is not None and self._play is not None:
+                variables = Variables(
+                    self._play,
+                    host=self._host(host) if host else None,
+                    task=task,
+                    hosts=self._play_hosts,
+                    warn=self._warn,
+                )
+                found |= self._deciding_names.of_task(task, variables.all)[1]
+        return found
+
+    def _names_of_run(self) -> frozenset[str]:
+        if self._play is None:
+            return frozenset()
+        return self._deciding_names.of_run(
+            self._playbook.get_plays(), self._variables_or_extra_vars(self._play).all
+        )
+
+    def _extra_variables_decide(self) -> bool:
+        """Say whether an extra variable is named by a condition, a loop or the hosts of a play."""
+        chosen = set(self._circumstances.extra_vars)
+        return bool(chosen) and bool({EVERY_NAME, *chosen} & self._names_of_run())
+
+    def _aborted_cause(self) -> Cause:
+        from .._alerts.causes import Cause
+
+        return Cause(
+            status="aborted",
+            hosts=frozenset(map(name_digest, self._recorder.hosts)),
+            names=self._names_of_run(),
+            then=self._circumstances,
+        )
+
+    @functools.cached_property
+    def _hosts_by_digest(self) -> dict[str, str]:
+        """The names of the hosts of this run. Only for its end, when all of them are known."""
+        return {name_digest(host): host for host in self._recorder.hosts}
+
+    def _is_in_inventory(self, host: str) -> bool:
+        if self._play is None:
+            return False
+        inventory = self._play.get_variable_manager()._inventory
+        return any(name_digest(name) == host for name in inventory.hosts)
+
+    def _namespace_of(self, host: str) -> str | None:
+        if not host:
+            return self._play_overrides().namespace
+        name = self._hosts_by_digest.get(host)
+        if name is None or self._play is None:
+            return None
+        if host not in self._namespaces:
+            self._namespaces[host] = Variables(
+                self._play,
+                host=self._host(name),
+                hosts=self._play_hosts,
+                warn=self._warn,
+            ).namespace
+        return self._namespaces[host]
+
+    def _play_overrides(self) -> AlertOverrides:
+        if self._play is None:
+            return AlertOverrides()
+        return AlertOverrides(
+            namespace=self._variables_or_extra_vars(self._play).namespace
+        )
+
     def _connect(self, variables: Variables) -> None:
         """Find out which integration this play's alerts go to, and what is open there."""
         self._integration = None
@@ -417,7 +636,9 @@ class RunReporter:
             # First, since what waits for a connection starts the courier, too.
             if self._settings.watch and self._reports_abort():
                 self._delivery.watch(
-                    self._alert_tracker.killed_alert(self._integration)
+                    self._alert_tracker.killed_alert(
+                        self._integration, self._aborted_cause(), self._play_overrides()
+                    )
                 )
             self._delivery.use(connection)
         if self._settings.recovery == "auto" and self._delivery.has_state():
@@ -456,10 +677,13 @@ class RunReporter:
             return None
         return variables.overrides(self._settings.label_vars)
 
-    def _lines_in_file(self, path: str, task: TaskIdentity) -> frozenset[int] | None:
-        from .._ansible.task_files import lines_in_file
+    def _lines_in_file(self, place: Place) -> frozenset[int] | None:
+        key = (place.path, place.written)
+        if key not in self._lines:
+            from .._ansible.task_files import lines_in_file
 
-        return lines_in_file(path, task, project=self._run.project if self._run else "")
+            self._lines[key] = lines_in_file(*key, project=self._project)
+        return self._lines[key]
 
 
 def _play_layer(variables: Variables) -> Layer:

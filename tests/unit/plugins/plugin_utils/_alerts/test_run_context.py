@@ -11,10 +11,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.project import (
+    identify_playbook,
+)
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.run_context import (
     RunContext,
     collect_run_context,
-    identify_playbook,
     is_partial,
 )
 
@@ -53,50 +55,6 @@ def test_a_run_of_a_part(options: dict[str, t.Any], expected: bool) -> None:
     assert is_partial(options) is expected
 
 
-def test_in_git_the_path_below_its_folder_identifies(tmp_path: Path) -> None:
-    for checkout in ("one", "two/three"):
-        (tmp_path / checkout / ".git").mkdir(parents=True)
-        playbook = tmp_path / checkout / "plays" / "site.yml"
-
-        assert identify_playbook(str(playbook)) == "plays/site.yml"
-
-
-def test_a_worktree_has_a_file_named_git(tmp_path: Path) -> None:
-    (tmp_path / ".git").write_text("gitdir: elsewhere")
-
-    assert identify_playbook(str(tmp_path / "site.yml")) == "site.yml"
-
-
-def test_elsewhere_the_path_below_the_working_directory_identifies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    assert identify_playbook(str(tmp_path / "plays" / "site.yml")) == "plays/site.yml"
-    assert identify_playbook("plays/site.yml") == "plays/site.yml"
-    assert identify_playbook("./site.yml") == "site.yml"
-
-
-def test_a_symbolic_link_to_the_working_directory_does_not_matter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to("real")
-    monkeypatch.chdir(tmp_path / "real")
-
-    assert identify_playbook(str(tmp_path / "link" / "site.yml")) == "site.yml"
-
-
-def test_what_is_in_none_of_these_has_its_whole_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
-    playbook = str(tmp_path / "site.yml")
-
-    assert identify_playbook(playbook) == playbook
-
-
 @pytest.mark.parametrize(
     ("path", "identity"),
     [
@@ -111,10 +69,7 @@ def test_what_is_in_none_of_these_has_its_whole_path(
 def test_a_playbook_of_a_collection_is_known_by_its_full_name(
     path: str, identity: str | None
 ) -> None:
-    expected = identity or os.path.relpath(path, os.getcwd())
-
-    assert identify_playbook(path) in (expected, path)
-    assert identity is None or identify_playbook(path) == identity
+    assert identify_playbook(path) == (identity or path)
 
 
 def test_the_option_comes_before_the_path() -> None:
@@ -125,16 +80,6 @@ def test_an_ad_hoc_command_is_known_by_its_module() -> None:
     run = describe("__adhoc_playbook__", ad_hoc_action="ping")
 
     assert (run.playbook, run.playbook_id) == ("ad-hoc ping", "ad-hoc:ping")
-
-
-def test_playbook_and_namespace_are_the_origin() -> None:
-    origins = {
-        describe(playbook_id=name, namespace=namespace).origin
-        for name in ("a", "b", "a b")
-        for namespace in ("", "a", "b")
-    }
-
-    assert len(origins) == 9
 
 
 def test_localhost_is_this_machine() -> None:
@@ -249,3 +194,35 @@ def test_in_awx_localhost_is_the_job_template() -> None:
     run = describe(extra_vars={"awx_job_id": 1, "awx_job_template_name": "Nightly"})
 
     assert run.resource("localhost") == "Nightly"
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        (
+            {"GITLAB_CI": "true", "CI_PROJECT_PATH": "g/p", "CI_JOB_NAME": "nightly"},
+            "g/p/nightly",
+        ),
+        (
+            {
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_REPOSITORY": "o/r",
+                "GITHUB_WORKFLOW": "CI",
+                "GITHUB_JOB": "deploy",
+            },
+            "o/r/CI/deploy",
+        ),
+        ({"JENKINS_URL": "https://ci", "JOB_NAME": "folder/nightly"}, "folder/nightly"),
+        ({"BUILDKITE": "true", "BUILDKITE_PIPELINE_SLUG": "p"}, "p"),
+    ],
+)
+def test_where_machines_are_made_anew_localhost_is_the_job(
+    environ: dict[str, str], name: str
+) -> None:
+    assert describe(environ=environ).resource("localhost") == name
+    assert describe(environ=environ).resource("web1") == "web1"
+
+
+def test_a_playbook_from_a_pipe_cannot_be_known_again() -> None:
+    assert not describe("/dev/null").is_known_again
+    assert describe("/dev/null", playbook_id="nightly").is_known_again

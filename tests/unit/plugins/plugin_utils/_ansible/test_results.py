@@ -372,9 +372,9 @@ def test_check_mode_of_a_task(seen: Observed) -> None:
 def test_handlers(seen: Observed) -> None:
     outcome = seen.outcome("Handle {{ inventory_hostname }}")
 
-    assert outcome["handler"]
+    assert outcome["task"]["handler"]
     assert outcome["task"]["display_name"] == "Handle db"
-    assert not seen.outcome("Words")["handler"]
+    assert not seen.outcome("Words")["task"]["handler"]
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ def test_identities_are_the_same_everywhere(
 ) -> None:
     here, there = (
         [
-            (fact["task"]["identity"], fact["task"]["within"], fact["task"]["path"])
+            (fact["task"]["identity"], fact["place"], fact["task"]["path"])
             for fact in observed.facts
             if fact["kind"] == "start"
         ]
@@ -465,12 +465,18 @@ def test_the_place_of_a_task(seen: Observed, name: str, path: str) -> None:
 
 
 def test_the_includes_around_a_task(seen: Observed) -> None:
-    within = [include["name"] for include in seen.task("Deeper")["within"]]
+    def includes(name: str) -> int:
+        place = next(
+            fact["place"]
+            for fact in seen.facts
+            if fact["kind"] == "start" and fact["task"]["identity"]["name"] == name
+        )
+        return len(place["includes"])
 
-    assert within == ["In common", "Include"]
-    assert [i["name"] for i in seen.task("In a role")["within"]] == ["Role"]
-    assert seen.task("In a part")["within"] == []
-    assert seen.task("In a collection")["within"] == []
+    assert includes("Deeper") == 2
+    assert includes("In a role") == 1
+    assert includes("In a part") == 0
+    assert includes("In a collection") == 0
 
 
 # --- Texts

@@ -17,11 +17,13 @@ import typing as t
 
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import (
-    play as plays,
-)
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import (
+    machines,
+    places,
     rescue,
     results,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import (
+    play as plays,
 )
 
 DOCUMENTATION = """
@@ -54,7 +56,11 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
         self._look_for_lost()
         self._rescues.task_started(task)
-        self._write("start", task=results.reference(task))
+        self._write(
+            "start",
+            task=results.reference(task),
+            place=places.place_of(task, os.path.dirname(os.environ["OUTCOMES"])),
+        )
 
     def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
         self._look_for_lost()
@@ -69,7 +75,10 @@ class CallbackModule(CallbackBase):
             "ok",
             host=results.host_name(result),
             task=results.reference(results.task_of(result)),
-            answered=results.proves_reachable(result),
+            answered=bool(
+                machines.answering_machines(result, lambda text, _more: text)
+                & {results.host_name(result)}
+            ),
         )
         self._reported(result)
 
@@ -101,8 +110,9 @@ class CallbackModule(CallbackBase):
 
     def _look_for_lost(self) -> None:
         if self._play is not None:
-            for host, task, outcome in self._lost.missing():
-                rescued = self._rescues.will_rescue(host, task)
+            for result, outcome in self._lost.missing():
+                task = results.task_of(result)
+                rescued = self._rescues.will_rescue(outcome.host, task)
                 self._write("outcome", outcome=outcome, rescued=rescued, lost=True)
 
     def _write(self, kind: str, **facts: object) -> None:
@@ -111,9 +121,12 @@ class CallbackModule(CallbackBase):
 
 
 def _as_data(value: t.Any) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
     data = dataclasses.asdict(value)
+    if "key" in data:
+        return data
     task = data.get("task", data)
     # A NamedTuple becomes a bare list in JSON.
     task["identity"] = task["identity"]._asdict()
-    task["within"] = [identity._asdict() for identity in task["within"]]
     return data

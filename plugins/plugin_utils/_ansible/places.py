@@ -1,0 +1,246 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The way to a task, read off the tasks, blocks, includes and roles around it; and the items of its loop."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+from ansible.playbook.task_include import TaskInclude
+
+from .._alerts.model import Items, Place, digest, name_digest
+from .results import (
+    ancestors,
+    as_written,
+    fields_of,
+    has_loop,
+    play_of,
+    reference,
+    task_of,
+)
+
+if t.TYPE_CHECKING:
+    from ansible.executor.task_result import TaskResult
+    from ansible.playbook.task import Task
+
+_CACHE_SIZE = 2048
+# What ansible-core adds to the variables of an include in a loop; the place in the loop is another one when an earlier
+# item goes.
+_LOOP_DETAILS = frozenset(
+    (
+        "ansible_loop",
+        "ansible_loop_var",
+        "ansible_index_var",
+        "_ansible_item_label",
+        "_ansible_no_log",
+    )
+)
+_DEEPEST = 6
+
+_places: OrderedDict[tuple[str, ...], Place] = OrderedDict()
+
+
+def written_digest(task: Task) -> str:
+    """Return the digest of a task's name and action as they are written: cheap, to find the few tasks that matter."""
+    identity = reference(task).identity
+    return name_digest(f"{identity.action} {identity.name}")
+
+
+def place_of(task: Task, project: str, *, delegate: str = "") -> Place:
+    """Return the place of a task.
+
+    :param project: the folder that paths are made relative to.
+    :param delegate: the machine that the task was delegated to, if it has no loop.
+    """
+    chain = list(ancestors(task))
+    key = (
+        task._uuid,
+        task.name or "",
+        delegate,
+        *(parent._uuid for parent in chain if isinstance(parent, TaskInclude)),
+    )
+    known = _places.get(key)
+    if known is None:
+        known = _places[key] = _place(task, chain, project, delegate)
+        if len(_places) > _CACHE_SIZE:
+            _places.popitem(last=False)
+    return known
+
+
+def _place(
+    task: Task, chain: t.Sequence[t.Any], project: str, delegate: str, item: str = ""
+) -> Place:
+    steps: list[t.Any] = []
+    lines = [reference(task).line]
+    includes: list[Place] = []
+    for number, parent in enumerate(chain):
+        if isinstance(parent, TaskInclude):
+            lines.append(reference(parent).line)
+            items = _loop_item(parent)
+            steps.append([list(_statement(parent)), _parameters(parent), items])
+            if not parent.statically_loaded:
+                includes.append(_place(parent, chain[number + 1 :], project, "", items))
+    own = (
+        [list(_statement(task)), _parameters(task)]
+        if isinstance(task, TaskInclude)
+        else []
+    )
+    play = play_of(task)
+    if play is not None:
+        lines.append(line_of(play))
+    identity = reference(task).identity
+    return Place(
+        key=digest(
+            [
+                list(identity),
+                own,
+                steps,
+                _roles(task),
+                name_digest(delegate) if delegate else "",
+            ]
+        ),
+        lines=tuple(lines),
+        written=written_digest(task),
+        path=_relative_path(reference(task).source, project),
+        item=item,
+        includes=tuple(reversed(includes)),
+    )
+
+
+def _statement(include: Task) -> tuple[str, ...]:
+    """Return what an include is, without what it comes to for this host."""
+    identity = reference(include).identity
+    written = as_written(include)
+    what = written.get(identity.action)
+    return (identity.role, identity.file, identity.name, identity.action, _text(what))
+
+
+def _parameters(include: Task) -> str:
+    written = as_written(include)
+    given = {name: written.get(name) for name in ("vars", "args") if written.get(name)}
+    return digest(plain(given)) if given else ""
+
+
+def _loop_item(include: Task) -> str:
+    """Return the digest of the item for which a file or role was included; empty without a loop."""
+    if not has_loop(include):
+        return ""
+    control = include.loop_control
+    own = {
+        *(as_written(include).get("vars") or ()),
+        getattr(control, "index_var", None),
+    }
+    found = {
+        name: value
+        for name, value in include.vars.items()
+        if name not in _LOOP_DETAILS and name not in own
+    }
+    return digest(plain(list(found.values()))) if found else ""
+
+
+def _roles(task: Task) -> list[t.Any]:
+    """Return the role of a task and those that it is a dependency of, with their parameters."""
+    role = task._role
+    if role is None:
+        return []
+    chain = [role, *reversed(task.get_dep_chain() or [])]
+    return [
+        [str(one.get_name()).rpartition("/")[2], digest(plain(one._role_params))]
+        for one in chain
+    ]
+
+
+def line_of(play: t.Any) -> int:
+    line = str(play.get_path() or "").rpartition(":")[2]
+    return int(line) if line.isdigit() else 0
+
+
+def _relative_path(source: str, project: str) -> str:
+    if not source or not project:
+        return source
+    for path, folder in (
+        (source, project),
+        (os.path.realpath(source), os.path.realpath(project)),
+    ):
+        relative = os.path.relpath(path, folder)
+        if not relative.startswith(os.pardir):
+            return relative
+    return source
+
+
+def place_of_result(result: TaskResult, project: str) -> Place:
+    """Return the place of the task of a result: with the machine that it was delegated to, if a template chose it."""
+    task = task_of(result)
+    written = as_written(task).get("delegate_to")
+    if not isinstance(written, str) or "{{" not in written or has_loop(task):
+        return place_of(task, project)
+    return place_of(task, project, delegate=str(task.delegate_to))
+
+
+def item_digest(item: t.Any, delegate: str = "") -> str:
+    """Return the digest of an item of a loop, and of the machine that it was delegated to, if a template chose it."""
+    return digest(plain([item, delegate] if delegate else [item]))
+
+
+def items_of(
+    result: TaskResult, delegate_of: t.Callable[[t.Any], str] | None = None
+) -> Items:
+    """Return what became of the items of a loop.
+
+    :param delegate_of: where a template chooses it for each item: returns the machine that one was delegated to.
+    """
+    task, fields = task_of(result), fields_of(result)
+    if not has_loop(task):
+        return Items()
+    results = fields.get("results")
+    if not isinstance(results, list):
+        # ansible-core drops them from what is hidden by no_log, and has none where the loop itself failed or is empty.
+        is_empty = "skipped_reason" in fields or fields.get("skipped")
+        return Items() if is_empty and "censored" not in fields else Items(every=None)
+    every, succeeded, failed = set(), set(), set()
+    for one in results:
+        variable = one.get("ansible_loop_var") if isinstance(one, Mapping) else None
+        if variable is None or variable not in one:
+            return Items(every=None)
+        item = item_digest(
+            one[variable], delegate_of(one[variable]) if delegate_of else ""
+        )
+        every.add(item)
+        if (
+            one.get("failed")
+            or one.get("unreachable")
+            or one.get("failed_when_result")
+            or "exception" in one
+            and "failed_when_result" not in one
+            and "failed" not in one
+        ):
+            failed.add(item)
+        elif not one.get("skipped"):
+            succeeded.add(item)
+    return Items(frozenset(every), frozenset(succeeded - failed), frozenset(failed))
+
+
+def plain(value: t.Any, depth: int = _DEEPEST) -> t.Any:
+    """Return plain data, whatever classes ansible-core has made of it."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, Mapping) and depth:
+        return {_text(name): plain(one, depth - 1) for name, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes) and depth:
+        return [plain(one, depth - 1) for one in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return json.loads(json.dumps(value))
+    return str(value)
+
+
+def _text(value: t.Any) -> str:
+    return "".join([str(value)]) if value is not None else ""
