@@ -44,6 +44,7 @@ def test_a_task_on_another_line_closes_when_it_works_there(
     options = {"alert_scope": scope}
     moved = HEAD + OTHER + BREAKS
     story.play(HEAD + BREAKS + OTHER, *BROKEN, hosts=HOSTS, options=options)
+    assert story.open == HOSTS
 
     story.play(moved, "-e", "avoid=true", hosts=HOSTS, options=options)
     assert story.recovered == []
@@ -72,6 +73,7 @@ def test_a_task_that_is_gone_closes_when_the_host_passes(
     story: Story, new: str
 ) -> None:
     story.play(HEAD + BREAKS + OTHER, *BROKEN, hosts=HOSTS)
+    assert story.open == HOSTS
 
     story.play(new, "--skip-tags", "tag", hosts=HOSTS)
     assert story.recovered == []
@@ -87,6 +89,7 @@ def test_a_task_whose_name_is_a_part_of_another_is_gone_all_the_same(
     story.play(
         HEAD + FAILS.format(name="Another", when="fails") + OTHER, *BROKEN, hosts=["h1"]
     )
+    assert story.open == ["h1"]
 
     story.play(HEAD + OTHER, hosts=["h1"])
 
@@ -164,12 +167,16 @@ def test_a_block_that_got_a_rescue_and_is_left_early_closes_nothing(
     story: Story,
 ) -> None:
     story.play(HEAD + BLOCK, "-e", "fails=second", hosts=["h1"])
+    assert story.open == ["h1"]
 
     story.play(HEAD + BLOCK + RESCUE, "-e", "fails=first", hosts=["h1"])
     assert story.open == ["h1"]
 
+    # It fails, but that is provided for now: it is broken all the same.
     story.play(HEAD + BLOCK + RESCUE, "-e", "fails=second", hosts=["h1"])
-    # It fails, but that is provided for now.
+    assert story.open == ["h1"]
+
+    story.play(HEAD + BLOCK + RESCUE, hosts=["h1"])
     assert story.open == []
 
 
@@ -184,13 +191,14 @@ def test_another_checkout_of_the_same_playbook_closes_only_what_it_reaches(
 ) -> None:
     """CI systems check out anew for each run, often into another folder."""
     write_roles(story)
+    story.write(".git/config", '[remote "origin"]\nurl = https://x/example/shop\n')
     playbook = ROLES.format(roles="[base]")
     story.play(playbook, *BROKEN, hosts=["h1", "h2"])
     assert story.open == ["h1", "h2"]
 
     elsewhere = story.folder / "elsewhere"
     elsewhere.mkdir()
-    for name in ("roles", "tasks", "playbook.yml"):
+    for name in ("roles", "tasks", "playbook.yml", ".git"):
         shutil.move(story.folder / name, elsewhere / name)
     story.folder = elsewhere
     story.play(playbook, "-e", "{notifies: false}", hosts=["h1", "h2"])

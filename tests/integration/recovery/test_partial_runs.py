@@ -184,6 +184,8 @@ def test_without_its_answer_the_alert_for_an_unreachable_host_stays(
 @pytest.mark.any_core
 def test_an_unreachable_delegate_has_to_answer_itself(story: Story) -> None:
     story.play(UNREACHABLE, hosts=["h1", "h2 gone"], options={})
+    assert story.open == ["h1", "h2"]
+
     story.play(UNREACHABLE, "--tags", "ask", "--limit", "h1", hosts=["h1", "h2"])
     assert story.recovered == []
 

@@ -167,6 +167,7 @@ def test_extra_variables_come_first(story: Story) -> None:
 @pytest.mark.any_core
 def test_an_alert_that_was_silenced_meanwhile_closes_all_the_same(story: Story) -> None:
     story.play(playbook_of("First"), hosts=["h1 broken=First"])
+    assert story.open == ["h1"]
 
     story.play(playbook_of("First"), hosts=["h1 flashduty_enabled=false"])
 

@@ -129,7 +129,7 @@ def test_whatever_identifies_an_alert_makes_another_key() -> None:
             for field in TASK._fields
         ),
     ]
-    run_changes: list[dict[str, t.Any]] = [{}, {"playbook_id": "x"}, {}]
+    run_changes: list[dict[str, t.Any]] = [{}, {"playbook_id": "x"}]
     keys = {
         subject.key(dataclasses.replace(RUN, **change))
         for subject in subjects
