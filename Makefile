@@ -29,13 +29,14 @@ lint: environment ## Only what looks at the code without running it
 	@$(PYTHON) -m tests.tools.run_tests --only lint
 
 bench: environment ## Measure what the collection costs
-	@$(PYTHON) -m tests.benchmarks
+	@$(PYTHON) -m tests.benchmarks --rounds $(or $(ROUNDS),3) --only $(ONLY)
 
-docs: environment ## Build the documentation as HTML
+docs: environment ## Write the guides as Markdown, and build the documentation as HTML
+	@$(PYTHON) -m tests.tools.markdown
 	@.venv/bin/nox -R -e docs
 
 emulator: environment ## Start a Flashduty to play with, and its web page (PORT=8787)
-	@$(PYTHON) -m tests.emulator --port $(PORT)
+	@$(PYTHON) -m tests.emulator --port $(PORT) --show-settings
 
 clean: ## Remove environments, caches and results
 	rm -rf .venv .nox .ansible .hypothesis .*_cache dist site tests/output

@@ -33,33 +33,37 @@ from tests.tools.progress import say
 DOCUMENTATION = ROOT / "docs" / "docsite" / "rst"
 
 
+def measure_all(setting: Setting, only: t.Collection[str] = ()) -> list[Figure]:
+    """Return the figures of all measures, or of some."""
+    figures: list[Figure] = []
+    for name, measure in MEASURES.items():
+        if not only or name in only:
+            say(f"--> {measure.__doc__}")
+            figures += measure(setting)
+    return figures
+
+
+def setting_of(folder: Path, rounds: int) -> Setting:
+    """Return how much is measured: little with one round."""
+    quick = rounds == 1
+    return Setting(
+        folder,
+        current_core(),
+        rounds=rounds,
+        hosts=10 if quick else 200,
+        events=400 if quick else 10_000,
+        additions=20 if quick else 500,
+    )
+
+
 def main(arguments: t.Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--rounds", type=int, default=int(os.environ.get("ROUNDS") or 3)
-    )
-    parser.add_argument(
-        "--only",
-        nargs="*",
-        choices=MEASURES,
-        default=os.environ.get("ONLY", "").split(),
-    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", choices=MEASURES, default=[])
     options = parser.parse_args(arguments)
-    quick = options.rounds == 1
-    figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="flashduty-bench-") as folder:
-        setting = Setting(
-            Path(folder),
-            current_core(),
-            rounds=options.rounds,
-            hosts=10 if quick else 200,
-            events=400 if quick else 10_000,
-            additions=20 if quick else 500,
-        )
-        for name, measure in MEASURES.items():
-            if not options.only or name in options.only:
-                say(f"--> {measure.__doc__}")
-                figures += measure(setting)
+        setting = setting_of(Path(folder), options.rounds)
+        figures = measure_all(setting, options.only)
     where = (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, ansible-core {setting.core.version},"
         f" {datetime.date.today():%B %Y}"
@@ -70,7 +74,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         say(
             f"Falls short: {figure.what}: {figure.say_value(figure.value)}, promised {figure.promise}."
         )
-    if not quick and not options.only:
+    if options.rounds > 1 and not options.only:
         text = page(figures, where=where, rounds=options.rounds)
         (DOCUMENTATION / "guide_figures.rst").write_text(text)
         (DOCUMENTATION / "images" / "figures.svg").write_text(picture(figures))

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import json
 import logging
 import os
+import shlex
 import signal
 import ssl
 import sys
 import typing as t
+import urllib.parse
 from pathlib import Path
 
 from aiohttp import web
 
 from .keys import ALERT_KEY, APP_KEY, CHANGE_KEY
 from .open_api import OpenApi
+from .records import PUSH_PATHS
 from .server import Emulator
 from .service import Service
 
@@ -67,6 +71,7 @@ def parse_arguments(arguments: t.Sequence[str] | None = None) -> argparse.Namesp
     )
     add("--keep", action="store_true", help="stay when the parent process ends")
     add("--quiet", action="store_true", help="log nothing")
+    add("--show-settings", action="store_true", help="print what a shell has to export")
     return parser.parse_args(arguments)
 
 
@@ -150,6 +155,16 @@ async def serve(options: argparse.Namespace) -> None:
     host = f"[{options.host}]" if ":" in options.host else options.host
     ready = {"url": f"{scheme}://{host}:{port}", "pid": os.getpid()}
     print(json.dumps(ready), flush=True)
+    if options.show_settings:
+        settings = {
+            "alert": ("FLASHDUTY_PUSH_URL", alert_keys[0]),
+            "change": ("FLASHDUTY_CHANGE_PUSH_URL", change_keys[0]),
+        }
+        for path, kind in PUSH_PATHS.items():
+            name, key = settings[kind]
+            query = urllib.parse.urlencode({"integration_key": key})
+            url = f"{ready['url']}{options.path_prefix}{path}?{query}"
+            print(f"export {name}={shlex.quote(url)}", flush=True)
     while not stopped.is_set() and (options.keep or os.getppid() == parent):
         try:
             await asyncio.wait_for(stopped.wait(), _PARENT_SECONDS)
@@ -169,7 +184,15 @@ def main() -> None:
         stream=sys.stderr,
         format="%(asctime)s %(message)s",
     )
-    asyncio.run(serve(options))
+    try:
+        asyncio.run(serve(options))
+    except OSError as exc:
+        if exc.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        sys.exit(
+            f"Cannot listen on {options.host}, port {options.port}: {os.strerror(exc.errno)}."
+            " Take another one, such as: make emulator PORT=9000"
+        )
     # All is saved. Taking the interpreter down properly takes longer than all of the above.
     os._exit(0)
 

@@ -174,6 +174,24 @@ def choose(lane: t.Sequence[Step], only: set[str]) -> list[Step]:
     return [step for step in lane if step in wanted or step.group == "environments"]
 
 
+def unknown_names(
+    lanes: t.Sequence[t.Sequence[Step]], only: t.Sequence[str]
+) -> str | None:
+    """Return what to say of names that are no step and no group, or None."""
+    steps = [step for lane in lanes for step in lane]
+    groups = dict.fromkeys(step.group for step in steps)
+    unknown = [
+        name for name in only if name not in {*groups, *(step.name for step in steps)}
+    ]
+    if not unknown:
+        return None
+    lines = [f"There is no step or group called {' or '.join(unknown)}. There are:"]
+    for group in groups:
+        names = [step.name for step in steps if step.group == group]
+        lines.append(f"  {group}: {' '.join(names)}")
+    return "\n".join(lines)
+
+
 def why_no_target() -> str | None:
     """Return why modules cannot be tested with the oldest Python of a target, or None."""
     if cores.TARGET_PYTHON in working_pythons():
@@ -350,12 +368,12 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     # It takes minutes and says nearly the same each time.
     every = options.all or options.cores
     lanes = plan(wanted, sanity=wanted if every else wanted[-1:])
+    if problem := unknown_names(lanes, options.only):
+        say(problem)
+        return 2
     if options.only:
         lanes = [choose(lane, set(options.only)) for lane in lanes]
     steps = [step for lane in lanes for step in lane]
-    if not steps:
-        say(f"There is no step or group called {' or '.join(options.only)}.")
-        return 2
 
     try:
         Runner(lanes).run()

@@ -13,6 +13,7 @@ import getpass
 import os
 import socket
 import typing as t
+import urllib.parse
 import uuid
 from dataclasses import dataclass, field
 
@@ -73,7 +74,7 @@ def collect_run_context(
 ) -> RunContext:
     """Collect what is known when the first play starts.
 
-    Of environment and extra variables only well-known names are read, those of AWX and of CI systems.
+    Of environment and extra variables only well-known names are read, those of AWX, of CI systems and of ARA.
 
     :param playbook_path: the path as ansible-core has it.
     :param ad_hoc_action: the module of an ad-hoc run; empty for a playbook.
@@ -94,6 +95,8 @@ def collect_run_context(
         if text:
             system[name] = text
     path = os.path.abspath(playbook_path)
+    if report := _ara_reports(environ, path, controller):
+        system["report_url"] = report
     if ad_hoc_action:
         name = f"ad-hoc {ad_hoc_action}"
         identity = f"ad-hoc:{ad_hoc_action}"
@@ -148,6 +151,25 @@ def job_name(environ: t.Mapping[str, str]) -> str:
         if environ.get(system):
             return "/".join(filter(None, (environ.get(part) for part in parts)))
     return ""
+
+
+def _ara_reports(environ: t.Mapping[str, str], path: str, controller: str) -> str:
+    """
+    Return the address of what ARA has recorded of a playbook, or an empty text.
+
+    The number of a record is known to ARA's callback only, so this is a search:
+    https://ara.readthedocs.io/en/latest/ara-configuration.html
+    """
+    server = urllib.parse.urlsplit(environ.get("ARA_API_SERVER", ""))
+    if environ.get("ARA_API_CLIENT") != "http" or server.scheme not in (
+        "http",
+        "https",
+    ):
+        return ""
+    # Without the name and password that it may hold.
+    host = server.netloc.rpartition("@")[2]
+    query = urllib.parse.urlencode({"path": path, "controller": controller})
+    return f"{server.scheme}://{host}{server.path.rstrip('/')}/?{query}"
 
 
 def _ci_labels(

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.control import Emulator, EmulatorError
+from tests.emulator.keys import ALERT_KEY, CHANGE_KEY
 
 from .conftest import Client
 
@@ -352,3 +353,39 @@ def test_it_stays_without_its_parent_if_told_to() -> None:
     assert not ends(pid, timeout=1.5)
     os.kill(pid, signal.SIGTERM)
     assert ends(pid)
+
+
+def start_as_make_does(port: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.emulator", f"--port={port}", "--show-settings"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_person_is_told_what_to_export() -> None:
+    with start_as_make_does(0) as process:
+        assert process.stdout is not None
+        ready, *lines = (process.stdout.readline() for _number in range(3))
+        process.terminate()
+
+    assert lines == [
+        f"export {name}='{json.loads(ready)['url']}/event/push/{kind}/standard?integration_key={key}'\n"
+        for name, kind, key in (
+            ("FLASHDUTY_PUSH_URL", "alert", ALERT_KEY),
+            ("FLASHDUTY_CHANGE_PUSH_URL", "change", CHANGE_KEY),
+        )
+    ]
+
+
+def test_a_port_in_use_is_said_in_a_sentence(own: Emulator) -> None:
+    with start_as_make_does(own.port) as process:
+        _stdout, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert stderr == (
+        f"Cannot listen on 127.0.0.1, port {own.port}: Address already in use."
+        " Take another one, such as: make emulator PORT=9000\n"
+    )

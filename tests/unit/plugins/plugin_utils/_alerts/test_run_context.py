@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import typing as t
 from pathlib import Path
 
@@ -113,6 +114,29 @@ def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(os, "getuid", lambda: 54321)
 
     assert describe().system["user"] == "54321"
+
+
+@pytest.mark.parametrize(
+    ("environ", "report"),
+    [
+        (
+            {
+                "ARA_API_CLIENT": "http",
+                "ARA_API_SERVER": "https://me:hush@ara.example.com/a/",
+            },
+            "https://ara.example.com/a/?path=%2Fsrv%2Fsite.yml&controller=control1",
+        ),
+        ({"ARA_API_CLIENT": "offline", "ARA_API_SERVER": "https://ara.x"}, None),
+        ({"ARA_API_CLIENT": "http", "ARA_API_SERVER": "javascript:alert(1)"}, None),
+        ({"ARA_API_SERVER": "https://ara.example.com"}, None),
+    ],
+)
+def test_what_ara_has_recorded_is_linked(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], report: str | None
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "control1")
+
+    assert describe(environ=environ).system.get("report_url") == report
 
 
 SYSTEMS: dict[str, tuple[dict[str, str], dict[str, t.Any], dict[str, str]]] = {
