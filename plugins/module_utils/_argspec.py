@@ -120,7 +120,10 @@ def outbox_info_argument_spec() -> dict[str, t.Any]:
 
 def connection_info_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
-    return _both_connections_argument_spec()
+    return {
+        **_both_connections_argument_spec(),
+        "show": {"type": "bool", "default": False},
+    }
 
 
 def outbox_flush_argument_spec() -> dict[str, t.Any]:

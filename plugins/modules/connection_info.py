@@ -28,6 +28,12 @@ attributes:
   action:
     details:
       - Everything is done on the controller.
+options:
+  show:
+    description:
+      - Whether what was found out is printed for people, too, a line for each option with its value and its place.
+    type: bool
+    default: false
 seealso:
   - module: flashcat.flashduty.outbox_info
   - module: flashcat.flashduty.alert_event
@@ -42,6 +48,11 @@ EXAMPLES = r"""
   flashcat.flashduty.connection_info:
   run_once: true
   register: connection
+
+- name: Show it to people
+  flashcat.flashduty.connection_info:
+    show: true
+  run_once: true
 
 - name: Say what is missing
   ansible.builtin.debug:
@@ -132,15 +143,47 @@ config_file:
   type: str
   sample: /home/ansible/ansible.cfg
 callback_enabled:
-  description: Whether the callback P(flashcat.flashduty.alert_on_failure#callback) is enabled.
+  description: Whether the callback P(flashcat.flashduty.alert_on_failure#callback) is enabled with C(callbacks_enabled),
+    and not switched off by its option C(enabled).
   returned: always
   type: bool
   sample: true
+callback_problem:
+  description: Why the callback does nothing, and what to write where, or V(null).
+  returned: always
+  type: str
+  sample: null
+callback:
+  description: The options of the callback P(flashcat.flashduty.alert_on_failure#callback), apart from its connection.
+  returned: always
+  type: dict
+  contains:
+    options:
+      description: The options in force.
+      type: dict
+      sample:
+        enabled: true
+        alert_scope: host
+        label_vars: [team, service]
+        recovery: auto
+    sources:
+      description: How each option is written where it was set, or V(default).
+      type: dict
+      sample:
+        enabled: default
+        alert_scope: FLASHDUTY_ALERT_SCOPE
+        label_vars: label_vars in section [flashduty] of /home/ansible/ansible.cfg
+        recovery: default
 state_path:
   description: The folder that holds the outbox.
   returned: always
   type: str
   sample: /home/ansible/.ansible/flashduty
+state_path_source:
+  description: How it is written where it was set, or V(default).
+  returned: always
+  type: str
+  sample: default
 state_writable:
   description: Whether the outbox can be written to, or could be made.
   returned: always

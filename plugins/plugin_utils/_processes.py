@@ -35,10 +35,8 @@ def start_courier(
     :param pass_fds: file descriptors that the process inherits.
     :raises OSError: when the process cannot be started.
     """
-    # From Python 3.11 on, the working directory is kept off the path of modules.
-    safe_path = ["-P"] if sys.version_info >= (3, 11) else []
     return subprocess.Popen(
-        [sys.executable, *safe_path, "-m", "_flashduty.courier"],
+        [*_python(), "-m", "_flashduty.courier"],
         stdin=subprocess.PIPE,
         # An inherited output would keep a pipe open that somebody reads to its end.
         stdout=subprocess.DEVNULL,
@@ -51,6 +49,35 @@ def start_courier(
         start_new_session=True,
         bufsize=0,
     )
+
+
+def courier_problem(keys: t.Collection[str]) -> str | None:
+    """Return why a courier could not deliver anything, although this process could; None where it can.
+
+    :param keys: as for :func:`start_courier`.
+    """
+    try:
+        done = subprocess.run(
+            [*_python(), "-c", "import _flashduty, requests"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=os.sep,
+            env=_environment(keys),
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return (
+            f"The process that delivers alerts cannot be started: {type(exc).__name__}."
+        )
+    if done.returncode == 0:
+        return None
+    return f"The Python package requests is not found by the process that delivers alerts ({sys.executable})."
+
+
+def _python() -> list[str]:
+    """Return the Python of the run. From 3.11 on, the working directory is kept off the path of modules."""
+    return [sys.executable, *(["-P"] if sys.version_info >= (3, 11) else [])]
 
 
 def _environment(keys: t.Collection[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ import traceback
 import typing as t
 from collections.abc import Mapping
 
+from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
@@ -43,7 +44,8 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event imp
     scrubbed,
 )
 
-from .._ansible.config import configured_layers
+from .._ansible.config import configured_layers, is_callback_enabled
+from .._ansible.misspelt import misspelt_options
 
 Result = dict[str, t.Any]
 
@@ -78,6 +80,9 @@ class ControllerAction(ActionBase, abc.ABC):
         result = super().run(tmp, task_vars)
         self._warnings: list[str] = []
         self._keys: set[str] = set()
+        if not is_callback_enabled():
+            # Else the callback has said so already.
+            self._warnings += misspelt_options()
         try:
             result.update(self.perform(self._validated(), task_vars or {}))
         except FlashdutyError as exc:
@@ -95,6 +100,16 @@ class ControllerAction(ActionBase, abc.ABC):
     def warn(self, text: str) -> None:
         """Show a warning with the result."""
         self._warnings.append(text)
+
+    def show(self, lines: t.Iterable[str]) -> None:
+        """Print lines for people, beside the result."""
+        redactor = Redactor(self._secrets())
+        # A document, such as that of ansible.posix.json, is read by a program.
+        is_document = "json" in str(
+            C.config.get_config_value("DEFAULT_STDOUT_CALLBACK")
+        )
+        for line in lines:
+            self._display.display(redactor.scrub(line), stderr=is_document)
 
     def layers(
         self, options: t.Mapping[str, t.Any], *, own_key_for: str = "alert"

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.tools.playbooks import PlaybookRun
+from tests.tools.playbooks import CALLBACK, PlaybookRun
 
 from .conftest import Playground
 
@@ -36,6 +37,9 @@ def successful(playground: Playground) -> PlaybookRun:
         environment={
             "FLASHDUTY_CHANGE_PUSH_URL": flashduty.change_push_url,
             "FLASHDUTY_TIMEOUT": "9",
+            "FLASHDUTY_LABEL_VARS": "[team]",
+            "FLASHDUTY_DRYRUN": "yes",
+            "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
         },
     )
 
@@ -71,12 +75,47 @@ def test_it_says_what_is_in_force(
         "Option timeout: 9.0, from FLASHDUTY_TIMEOUT",
         "Option integration_key: from push_url",
         "0 waiting, 0 undeliverable, 0 open alerts",
-        "not enabled (alert_on_failure)",
+        'Option label_vars: ["team"], from FLASHDUTY_LABEL_VARS',
+        'Option recovery: "auto", from default',
+        "Callback: enabled (alert_on_failure)",
         f"Alerts go to: {playground.flashduty.push_url.partition('?')[0]}",
     ):
-        assert text in successful.stdout
+        assert text in re.sub(" +", " ", successful.stdout)
+    # For people: no list in quotes.
+    assert re.search("^Python: +/", successful.stdout, re.MULTILINE)
+    assert "Did you mean FLASHDUTY_DRY_RUN?" in " ".join(successful.output.split())
     assert playground.flashduty.alert_key not in successful.output
     assert playground.flashduty.change_key not in successful.output
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, "[defaults]\ncallbacks_enabled = flashcat.flashduty.alert_on_failure\n"),
+        (
+            {"ANSIBLE_CALLBACKS_ENABLED": CALLBACK, "FLASHDUTY_ENABLED": "off"},
+            "The callback is switched off by FLASHDUTY_ENABLED",
+        ),
+    ],
+    ids=["not enabled", "switched off"],
+)
+def test_it_ends_with_an_error_while_no_failure_would_raise_an_alert(
+    playground: Playground, environment: dict[str, str], words: str
+) -> None:
+    playground.flashduty.reset()
+
+    run = playground.run(
+        PLAYBOOK,
+        environment={
+            "FLASHDUTY_PUSH_URL": playground.flashduty.push_url,
+            **environment,
+        },
+    )
+
+    assert run.rc == 2
+    assert len(playground.flashduty.events()) == 2
+    assert words in run.stdout
+    assert "Stop when the callback does nothing" in run.stdout
 
 
 def test_nothing_is_sent_in_check_mode(playground: Playground) -> None:

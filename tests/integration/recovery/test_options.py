@@ -80,6 +80,44 @@ label_vars = inventory_hostname
     assert alert["labels"]["inventory_hostname"] == "h1"
 
 
+def test_what_is_misspelt_is_said_and_numbers_that_are_none_cost_no_alert(
+    story: Story,
+) -> None:
+    run = story.run(
+        PLAYBOOK,
+        inventory="h1 ansible_connection=local broken=First\n",
+        config=f"""
+[defaults]
+callbacks_enabled = {CALLBACK}
+[flashduty]
+push_url = "{story.flashduty.push_url}"
+retries = -1
+timeout = 0
+use_proxy = flase
+enabled = ture
+lables = team=edge
+label_vars = [inventory_hostname, team]
+""",
+        environment={"FLASHDUTY_DRYRUN": "yes", "FLASHDUTY_DRY_RUN": ""},
+    )
+
+    # Older ansible-cores break lines at hyphens, too.
+    output = "".join(run.output.split())
+    assert story.open == ["h1"], output
+    assert story.only_alert["labels"]["inventory_hostname"] == "h1"
+    config = f"in section [flashduty] of {story.folder}/ansible.cfg"
+    for warning in (
+        f"Flashduty: lables is {config}, but there is no such option. Did you mean labels?",
+        "Flashduty: FLASHDUTY_DRYRUN is in the environment, but there is no such option. Did you mean FLASHDUTY_DRY_RUN?",
+        f"Flashduty: enabled (enabled {config}) is ture: it must be true or false. The default is used.",
+        "Flashduty: dry_run (FLASHDUTY_DRY_RUN) is empty: it must be true or false. The default is used.",
+        f"Flashduty: retries {config} is not a whole number that is allowed: it must be 0 or more. The default is used.",
+        f"Flashduty: timeout {config} is not a number of seconds: it must be greater than 0. The default is used.",
+        f"Flashduty: use_proxy {config} is not a boolean: it must be true or false. The default is used.",
+    ):
+        assert output.count("".join(warning.split())) == 1, run.output
+
+
 @pytest.mark.any_core
 def test_it_can_be_switched_off(story: Story) -> None:
     run = story.play(PLAYBOOK, hosts=BROKEN, options={"enabled": False})
