@@ -79,7 +79,9 @@ class ActionModule(ControllerAction):
             "callback_problem": callback_problem,
             "callback": callback,
             "state_path": state_path,
-            "state_path_source": place.display_name("state_path") if place else "default",
+            "state_path_source": (
+                place.display_name("state_path") if place else "default"
+            ),
             "state_writable": state_writable,
             "problems": problems,
         }
