@@ -49,7 +49,7 @@ class ActionModule(ControllerAction):
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         layers = self.layers(options)
         state_path = resolve_state_path(layers)
-        max_in_flight = resolve_count(layers, "max_in_flight", default=8, at_least=1)
+        max_in_flight = resolve_count(layers, "max_in_flight", default=32, at_least=1)
         rate_limit = resolve_count(layers, "rate_limit", default=900)
         connections = self._connections(options)
         if not exists(state_path):

@@ -260,9 +260,10 @@ options:
         key: flush_timeout
   max_in_flight:
     description:
-      - How many requests are made at a time.
+      - How many requests are made at a time, at most. How many there are follows from O(rate_limit) and from how long
+        Flashduty takes to answer; there is one while it is in trouble.
     type: int
-    default: 8
+    default: 32
     env:
       - name: FLASHDUTY_MAX_IN_FLIGHT
     ini:

@@ -59,7 +59,7 @@ options:
     default: false
   max_in_flight:
     description:
-      - How many requests are under way at a time. It is V(8) where it is not set.
+      - How many requests are under way at a time, at most. It is V(32) where it is not set.
     type: int
   rate_limit:
     description:

@@ -29,8 +29,10 @@ By then the file, which may have been deleted, holds ``{"events_on_exit": [{"kin
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
+import math
 import os
 import queue
 import resource
@@ -67,8 +69,16 @@ _OUTBOX_INTERVAL = 1.0
 # How many events are claimed for each that is in flight: as many as keep the senders busy while the coordinating
 # thread writes down what has ended.
 _CLAIMED_AHEAD = 4
-# Seconds to wait for one more result that shares a transaction.
+# Seconds to wait for one more result that shares a transaction, and how many share one.
 _GATHERING_TIME = 0.004
+_MOST_GATHERED = 16
+# Requests at a time until the first answer tells how many it takes; seconds until another look whether that is late.
+_FIRST_IN_FLIGHT = 8
+_FIRST_ANSWER_INTERVAL = 0.05
+# Requests a second that one process could make at most, where there is no rate limit.
+_OWN_RATE = 1000.0
+# How many of the latest answers tell how long an answer takes.
+_LATENCIES = 64
 # Seconds that a claim outlives the timeout of its attempt.
 _LEASE_MARGIN = 30.0
 _NICENESS = 5
@@ -81,7 +91,8 @@ class Courier:
     One thread, the caller's, has the outbox and decides; the others only send.
 
     :param outbox: where the events are.
-    :param max_in_flight: requests at a time.
+    :param max_in_flight: requests at a time, at most. How many there are follows from the rate limit, and from how long
+        an answer takes.
     :param rate_limit: requests a minute; 0 is off.
     :param on_kill: called when the run is gone without a finish.
     :param run_is_alive: tells whether the run still lives.
@@ -91,7 +102,7 @@ class Courier:
         self,
         outbox: Outbox,
         *,
-        max_in_flight: int = 8,
+        max_in_flight: int = 32,
         rate_limit: int = 900,
         on_kill: t.Callable[[], None] | None = None,
         run_is_alive: t.Callable[[], bool] = lambda: True,
@@ -174,9 +185,15 @@ class Courier:
             if destination.resumes_at > now:
                 pause = min(pause, destination.resumes_at - now)
                 continue
+            wanted = destination.wanted_in_flight(
+                self._rate_limit, self._max_in_flight, now
+            )
+            if destination.in_flight and not destination.latencies:
+                pause = min(pause, _FIRST_ANSWER_INTERVAL)
             # One attempt at a time finds out whether a service is back.
-            ahead = 1 if destination.failures else _CLAIMED_AHEAD * self._max_in_flight
+            ahead = 1 if destination.failures else _CLAIMED_AHEAD * wanted
             if destination.in_flight >= ahead:
+                self._start_senders(wanted)
                 continue
             events, wait = self._outbox.claim(
                 destination.connection.fingerprint,
@@ -190,6 +207,9 @@ class Courier:
                 pause = min(pause, wait)
             for event in events:
                 self._send(destination, event)
+            if events:
+                destination.first_sent_at = destination.first_sent_at or now
+            self._start_senders(wanted)
         if not self._in_flight:
             self._outbox.check()
             self._outbox.release_dead()
@@ -197,12 +217,15 @@ class Courier:
 
     def _send(self, destination: _Destination, event: Waiting) -> None:
         destination.in_flight += 1
-        if self._senders < min(self._in_flight, self._max_in_flight):
+        self._jobs.put(_Job(destination, event, destination.epoch))
+
+    def _start_senders(self, wanted: int) -> None:
+        """Have as many threads as requests are wanted at a time."""
+        while self._senders < min(self._in_flight, wanted, self._max_in_flight):
             self._senders += 1
             threading.Thread(
                 target=_sender, args=(self._jobs, self._inbox), daemon=True
             ).start()
-        self._jobs.put(_Job(destination, event, destination.epoch))
 
     def _wait_for_message(self, pause: float) -> None:
         """Wait for a message or a result, and take in all that is there at once."""
@@ -211,7 +234,7 @@ class Courier:
         try:
             self._handle_message(self._inbox.get(timeout=pause))
             # What ends in the next moments shares the transaction; the senders have work meanwhile.
-            for _further in range(2 * self._max_in_flight - 1):
+            for _further in range(_MOST_GATHERED - 1):
                 self._handle_message(self._inbox.get(timeout=_GATHERING_TIME))
         except queue.Empty:
             pass
@@ -265,6 +288,8 @@ class Courier:
         self._unsettled.append(result)
         if not result.sent:
             return
+        if error is None or error.http_status is not None:
+            destination.latencies.append(result.seconds)
         if error is None:
             # A success that began before the latest failure tells nothing about now.
             if result.job.epoch == destination.epoch:
@@ -334,6 +359,31 @@ class _Destination:
         self.epoch = 0
         # The latest epoch of which a failure is known.
         self.failed_epoch = -1
+        # When the first request was made, and how many seconds the latest ones took.
+        self.first_sent_at: float | None = None
+        self.latencies: collections.deque[float] = collections.deque(maxlen=_LATENCIES)
+
+    def wanted_in_flight(self, rate_limit: int, ceiling: int, now: float) -> int:
+        """Return how many requests at a time it takes to reach the rate limit, and no more.
+
+        By Little's law that is the rate times the time that an answer takes. The half more is for answers that take
+        longer than the others.
+
+        :param rate_limit: requests a minute; 0 is off.
+        :param now: seconds, by the same clock as ``first_sent_at``.
+        """
+        if self.latencies and rate_limit:
+            seconds = sum(self.latencies) / len(self.latencies)
+        elif self.latencies:
+            # The fastest: where nothing else sets a limit, the others have waited for this process itself.
+            seconds = min(self.latencies)
+        else:
+            seconds = now - (self.first_sent_at or now)
+        rate = max(1, rate_limit // 10) if rate_limit else _OWN_RATE
+        wanted = math.ceil(rate * seconds * 1.5) + 2
+        if not self.latencies:
+            wanted = max(wanted, _FIRST_IN_FLIGHT)
+        return min(wanted, ceiling)
 
 
 @dataclass(frozen=True)
@@ -352,6 +402,7 @@ class _Result:
     job: _Job
     error: FlashdutyError | None = None
     sent: bool = True
+    seconds: float = 0.0
 
 
 def _sender(jobs: queue.SimpleQueue[_Job], inbox: queue.SimpleQueue[t.Any]) -> None:
@@ -364,10 +415,12 @@ def _sender(jobs: queue.SimpleQueue[_Job], inbox: queue.SimpleQueue[t.Any]) -> N
             continue
         error: FlashdutyError | None = None
         connection = job.destination.connection
+        started = time.monotonic()
         try:
             client = clients.get(connection.fingerprint)
             if client is None:
                 client = clients[connection.fingerprint] = _make_client(connection)
+                started = time.monotonic()
             client.attempt(job.event.payload.encode())
         except FlashdutyError as exc:
             error = exc
@@ -381,7 +434,7 @@ def _sender(jobs: queue.SimpleQueue[_Job], inbox: queue.SimpleQueue[t.Any]) -> N
             )
         if error is not None and not error.permanent:
             job.destination.epoch = job.epoch + 1
-        inbox.put(_Result(job, error))
+        inbox.put(_Result(job, error, seconds=time.monotonic() - started))
 
 
 def _make_client(connection: Connection) -> Client:

@@ -57,7 +57,7 @@ class Settings:
     recovery: str = "auto"
     dry_run: bool = False
     flush_timeout: float = 10.0
-    max_in_flight: int = 8
+    max_in_flight: int = 32
     rate_limit: int = 900
 
 

@@ -44,7 +44,7 @@ from .._processes import start_courier
 # A service that asks to wait longer than this gets the event by way of the outbox.
 _LONGEST_WAIT = 5.0
 # Requests at a time and a minute, of the courier that sends what is left after the run.
-_MAX_IN_FLIGHT = 8
+_MAX_IN_FLIGHT = 32
 _RATE_LIMIT = 900
 
 SentEvent = dict[str, t.Any]

@@ -893,3 +893,46 @@ def test_ctrl_c_is_for_the_run(
 
     assert os.getsid(courier.process.pid) == courier.process.pid != os.getsid(0)
     courier.finish(5)
+
+
+# -- how many at a time
+
+
+@pytest.mark.parametrize(
+    ("latencies", "rate_limit", "ceiling", "wanted"),
+    [
+        # 90 a second, of which each takes 0.1 s: 9 at a time, half as many more, and 2.
+        ([0.1], 900, 32, 16),
+        ([0.3], 900, 64, 43),
+        ([0.3], 900, 32, 32),
+        ([0.005], 900, 32, 3),
+        # The mean counts where the rate limit is in the way, the fastest where it is not.
+        ([0.1, 0.3], 900, 64, 29),
+        ([0.01, 0.3], 0, 32, 17),
+        ([0.01], 0, 8, 8),
+        # Until the first answer.
+        ([], 900, 32, 8),
+        ([], 900, 4, 4),
+    ],
+)
+def test_so_many_requests_are_made_at_a_time(
+    connection: Connection,
+    latencies: list[float],
+    rate_limit: int,
+    ceiling: int,
+    wanted: int,
+) -> None:
+    destination = module._Destination(connection)
+    destination.latencies.extend(latencies)
+
+    assert destination.wanted_in_flight(rate_limit, ceiling, 10.0) == wanted
+
+
+def test_a_first_answer_that_takes_long_is_not_waited_for(
+    connection: Connection,
+) -> None:
+    destination = module._Destination(connection)
+    destination.first_sent_at = 10.0
+
+    assert destination.wanted_in_flight(900, 32, 10.05) == 9
+    assert destination.wanted_in_flight(900, 32, 10.2) == 29
