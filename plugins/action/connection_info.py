@@ -19,9 +19,12 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.clie
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    is_usable,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     find_option,
-    resolve_state_path,
+    resolve_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
@@ -29,7 +32,6 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base i
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.diagnostics import (
     ca_bundle_of,
-    is_writable,
     proxy_of,
     requests_version,
 )
@@ -58,13 +60,13 @@ class ActionModule(ControllerAction):
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         alert = self._describe(options, kind="alert")
         callback, callback_problem = self._describe_callback()
-        state_path = resolve_state_path(self.layers(options))
+        location = resolve_outbox(self.layers(options))
         place, _value = find_option(self.layers(options), "state_path")
-        state_writable = is_writable(state_path)
+        state_writable = is_usable(location)
         problems = [alert["problem"]] if alert["problem"] else []
         if not state_writable:
             problems.append(
-                f"The folder {state_path} cannot be written to: nothing can be queued, and no open alert remembered."
+                f"The folder {location.path} cannot be written to: nothing can be queued, and no open alert remembered."
             )
         if requests_version():
             problem = courier_problem(self._keys)
@@ -78,7 +80,7 @@ class ActionModule(ControllerAction):
             "callback_enabled": not callback_problem,
             "callback_problem": callback_problem,
             "callback": callback,
-            "state_path": state_path,
+            "state_path": location.path,
             "state_path_source": (
                 place.display_name("state_path") if place else "default"
             ),

@@ -23,19 +23,24 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
     TimeoutReached,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    Outbox,
-    exists,
+    may_have_data,
+    open_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     has_integration_key,
     resolve_count,
-    resolve_state_path,
+    resolve_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
     outbox_errors,
 )
+
+if t.TYPE_CHECKING:
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+        Outbox,
+    )
 
 
 class ActionModule(ControllerAction):
@@ -48,18 +53,18 @@ class ActionModule(ControllerAction):
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         layers = self.layers(options)
-        state_path = resolve_state_path(layers)
+        location = resolve_outbox(layers)
         max_in_flight = resolve_count(layers, "max_in_flight", default=32, at_least=1)
         rate_limit = resolve_count(layers, "rate_limit", default=900)
         connections = self._connections(options)
-        if not exists(state_path):
-            return {**_result(), "state_path": state_path}
-        with outbox_errors(), Outbox(state_path) as outbox:
+        if not may_have_data(location):
+            return {**_result(), "state_path": location.path}
+        with outbox_errors(), open_outbox(location) as outbox:
             if self._task.check_mode:
                 result = _prediction(outbox, connections, options)
             else:
                 result = _flush(outbox, connections, options, max_in_flight, rate_limit)
-        return {**result, "state_path": state_path}
+        return {**result, "state_path": location.path}
 
     def _connections(self, options: dict[str, t.Any]) -> dict[str, Connection]:
         """Return the connections that are configured, by kind."""
@@ -84,10 +89,10 @@ class _Snapshot:
 
     @classmethod
     def of(cls, outbox: Outbox, connections: t.Mapping[str, Connection]) -> _Snapshot:
-        standing = outbox.standing([c.fingerprint for c in connections.values()])
-        others = outbox.counts()["waiting"] - standing.waiting
+        status = outbox.status([c.fingerprint for c in connections.values()])
+        others = outbox.counts()["waiting"] - status.waiting
         return cls(
-            standing.waiting, others, outbox.events(refused=True), standing.reason
+            status.waiting, others, outbox.events(undeliverable=True), status.reason
         )
 
 
@@ -138,11 +143,14 @@ def _flush(
     max_in_flight: int,
     rate_limit: int,
 ) -> Result:
-    discarded = outbox.discard_refused() if options["discard_undeliverable"] else 0
+    discarded = (
+        outbox.discard_undeliverable() if options["discard_undeliverable"] else 0
+    )
     retried = 0
     if options["retry_undeliverable"]:
         retried = sum(
-            outbox.retry_refused(kind, c.fingerprint) for kind, c in connections.items()
+            outbox.retry_undeliverable(kind, c.fingerprint, server=c.server)
+            for kind, c in connections.items()
         )
     before = _Snapshot.of(outbox, connections)
     if before.waiting:

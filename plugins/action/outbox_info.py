@@ -4,19 +4,18 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
     outbox_info_argument_spec,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    FILE_NAME,
-    Outbox,
-    exists,
+    may_have_data,
+    open_outbox,
+    size_of,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    resolve_state_path,
+    resolve_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
@@ -24,6 +23,11 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base i
     as_utc,
     outbox_errors,
 )
+
+if t.TYPE_CHECKING:
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+        Outbox,
+    )
 
 _LISTS = ("waiting", "undeliverable", "open_alerts")
 
@@ -35,26 +39,24 @@ class ActionModule(ControllerAction):
         return outbox_info_argument_spec()
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
-        state_path = resolve_state_path(self.layers(options))
+        location = resolve_outbox(self.layers(options))
         limit = options["limit"] or None
         found: Result = {name: [] for name in _LISTS} | {
             "counts": dict.fromkeys(_LISTS, 0)
         }
-        if exists(state_path):
-            with outbox_errors(), Outbox(state_path) as outbox:
+        if may_have_data(location):
+            with outbox_errors(), open_outbox(location) as outbox:
                 found = _read(outbox, limit)
-        size = _size(os.path.join(state_path, FILE_NAME))
-        return {**found, "state_path": state_path, "size": size}
+        return {**found, "state_path": location.path, "size": size_of(location)}
 
 
 def _read(outbox: Outbox, limit: int | None) -> Result:
-    counts = outbox.counts()
     return {
         "waiting": [
-            _describe(row) for row in outbox.events(refused=False, limit=limit)
+            _describe(row) for row in outbox.events(undeliverable=False, limit=limit)
         ],
         "undeliverable": [
-            _describe(row) for row in outbox.events(refused=True, limit=limit)
+            _describe(row) for row in outbox.events(undeliverable=True, limit=limit)
         ],
         "open_alerts": [
             {
@@ -65,20 +67,14 @@ def _read(outbox: Outbox, limit: int | None) -> Result:
             }
             for alert in outbox.open_alerts()[:limit]
         ],
-        "counts": {
-            "waiting": counts["waiting"],
-            "undeliverable": counts["refused"],
-            "open_alerts": counts["open_alerts"],
-        },
+        "counts": outbox.counts(),
     }
 
 
 def _describe(row: dict[str, t.Any]) -> Result:
-    kept = ("kind", "key", "event", "attempts", "error", "integration")
-    return {**{name: row[name] for name in kept}, "since": as_utc(row["added_at"])}
-
-
-def _size(path: str) -> int:
-    """Return the bytes of a file and of those that SQLite keeps beside it."""
-    paths = [path + ending for ending in ("", "-wal", "-shm")]
-    return sum(os.path.getsize(path) for path in paths if os.path.exists(path))
+    kept = ("kind", "key", "event", "attempts", "error")
+    return {
+        **{name: row[name] for name in kept},
+        "integration": row["fingerprint"],
+        "since": as_utc(row["added_at"]),
+    }

@@ -31,6 +31,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ._flashduty.connection import DEFAULT_API_URL, PATHS, Connection
 from ._flashduty.errors import ConfigurationError
+from ._flashduty.outbox.model import OutboxLocation
 from ._flashduty.push_url import (
     change_url_beside,
     check_key,
@@ -228,7 +229,7 @@ def resolve_connection(
                 hint="Give client_cert, too.",
             )
     return ResolvedConnection(
-        Connection(integration_key=key, url=url, **settings), sources
+        Connection(integration_key=key, url=url, kind=kind, **settings), sources
     )
 
 
@@ -273,6 +274,11 @@ def resolve_state_path(layers: t.Sequence[Layer]) -> str:
         if layer
         else state_path_in(os.path.dirname(DEFAULT_STATE_PATH))
     )
+
+
+def resolve_outbox(layers: t.Sequence[Layer]) -> OutboxLocation:
+    """Return where the outbox is."""
+    return OutboxLocation(resolve_state_path(layers))
 
 
 def state_path_in(ansible_home: str) -> str:

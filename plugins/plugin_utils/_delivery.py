@@ -16,9 +16,14 @@ import dataclasses
 import json
 import os
 import subprocess
-import tempfile
 import time
 import typing as t
+
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    OutboxLocation,
+    may_have_data,
+    open_failover,
+)
 
 from ._processes import start_courier, wait_for
 
@@ -30,77 +35,82 @@ if t.TYPE_CHECKING:
         Event,
     )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+        FailoverOutbox,
         OpenAlert,
         Outbox,
-        Standing,
+        QueueStatus,
     )
 
 Result = t.TypeVar("Result")
 
-# Seconds that a courier gets to end beyond the time it was told.
+# Seconds that a courier gets to end beyond the time it was given.
 _GRACE = 2.0
-# Seconds that a courier goes on whose folder is given up.
+# Seconds that a courier goes on whose outbox was given up.
 _LEFT_BEHIND = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Ending:
+class DeliveryReport:
     """How things stand at the end of a run.
 
     :param waiting: events that are not delivered yet.
-    :param reason: why, as the facts of the latest error, or None.
-    :param refused: the errors of events that were refused for good, and that nobody was told of.
+    :param reason: why, as the latest error in plain data, or None.
+    :param undeliverable: the errors of events that were refused for good, and that nobody was told of.
     :param dropped: events that were dropped because they were too old or too many.
-    :param folder: where what waits is kept.
+    :param place: where what waits is kept, for people.
     """
 
     waiting: int = 0
     reason: t.Mapping[str, t.Any] | None = None
-    refused: t.Sequence[dict[str, t.Any]] = ()
+    undeliverable: t.Sequence[dict[str, t.Any]] = ()
     dropped: int = 0
-    folder: str = ""
+    place: str = ""
 
     @property
     def says_something(self) -> bool:
         """Whether there is anything that a person should know."""
-        return bool(self.waiting or self.refused or self.dropped)
+        return bool(self.waiting or self.undeliverable or self.dropped)
 
 
 class Delivery:
     """The way of events out of a run.
 
-    SQLite and the courier are started when they are first needed: a run with nothing to say and an empty outbox
-    pays for neither. The state file stays open from then on, since opening it takes ten times as long as using it.
-    Workers, which are forks, never use it: they leave without closing what they have inherited.
+    The outbox and the courier are started when they are first needed: a run with nothing to say and an empty outbox
+    pays for neither. The outbox stays open from then on. Workers, which are forks, never use it: they end without
+    closing what they have inherited.
 
-    :param folder: where the state file is.
+    :param location: where the outbox is.
     :param warn: told, once each, what a person should know.
     """
 
     def __init__(
         self,
-        folder: str,
+        location: OutboxLocation,
         *,
         max_in_flight: int,
         rate_limit: int,
         warn: t.Callable[[str], None],
     ) -> None:
-        self.folder = folder
+        self._location = location
         self._max_in_flight = max_in_flight
         self._rate_limit = rate_limit
         self._warn = warn
         self._connections: dict[str, Connection] = {}
-        self._outbox: Outbox | None = None
+        self._outbox: FailoverOutbox | None = None
         self._courier: subprocess.Popen[bytes] | None = None
         self._on_kill: dict[str, t.Any] | None = None
-        self._replacements = self._other_folders()
         self._dropped = 0
-        # Whether an operation on the state file is under way: a signal may come in the middle of it.
+        # Whether an operation on the outbox is under way: a signal may come in the middle of it.
         self.busy = False
+
+    @property
+    def location(self) -> OutboxLocation:
+        """Where the outbox is by now."""
+        return self._outbox.location if self._outbox else self._location
 
     # -- what the run asks for
 
-    def use(self, connection: Connection) -> None:
+    def connect(self, connection: Connection) -> None:
         """Deliver for this integration from now on, also what waits for it from earlier runs."""
         fingerprint = connection.fingerprint
         if fingerprint in self._connections:
@@ -113,7 +123,7 @@ class Delivery:
         ):
             self._start_courier()
 
-    def watch(self, on_kill: dict[str, t.Any]) -> None:
+    def start_watch(self, on_kill: dict[str, t.Any]) -> None:
         """Have the courier there from the start, so that it notices when the run is killed.
 
         :param on_kill: what to raise then; see ``courier.py``.
@@ -122,25 +132,27 @@ class Delivery:
         if self._courier is None:
             self._start_courier()
 
-    def open_alerts(self, integration: str, origin: str) -> list[OpenAlert]:
+    def open_alerts(self, fingerprint: str, origin: str) -> list[OpenAlert]:
         """Return the alerts that are remembered as open."""
         if not self.has_state():
             return []
         return self._with_outbox(
-            lambda outbox: outbox.open_alerts(integration, origin), []
+            lambda outbox: outbox.open_alerts(fingerprint, origin), []
         )
 
     def submit(
-        self, integration: str, events: t.Sequence[Event], **memory: t.Any
+        self, fingerprint: str, events: t.Sequence[Event], **memory: t.Any
     ) -> bool:
-        """Put events into the outbox, with what they open and close, and let the courier know.
+        """Put events into the outbox, with what they open and close, and wake the courier.
 
         :param memory: the further arguments of ``Outbox.add``.
         :returns: whether they are safe there.
         """
+        connection = self._connections.get(fingerprint)
+        server = connection.server if connection else ""
 
         def store(outbox: Outbox) -> bool:
-            outbox.add(integration, events, **memory)
+            outbox.add(fingerprint, events, server=server, **memory)
             return True
 
         stored = self._with_outbox(store, False)
@@ -148,7 +160,7 @@ class Delivery:
             self._wake_courier()
         return stored
 
-    def finish(self, timeout: float) -> Ending:
+    def flush(self, timeout: float) -> DeliveryReport:
         """Let the courier empty the outbox and end, and return how things stand then.
 
         :param timeout: seconds to wait at most.
@@ -173,42 +185,43 @@ class Delivery:
                 self._start_courier()
                 self._send_finish(max(0.0, deadline - time.monotonic()))
                 self._wait(deadline)
-        return self.ending()
+        return self.report()
 
-    def leave(self, seconds: float) -> None:
+    def detach(self, seconds: float) -> None:
         """Let the courier go on alone for some seconds, while the run ends at once."""
         if self._courier is not None:
             self._send_finish(seconds)
             self._courier = None
 
-    def ending(self) -> Ending:
+    def report(self) -> DeliveryReport:
         """Return how things stand, and note that a person is told of it."""
         if not self.has_state() or not self._connections:
-            return Ending(dropped=self._dropped, folder=self.folder)
+            return DeliveryReport(dropped=self._dropped, place=str(self.location))
 
-        def look(outbox: Outbox) -> Standing:
-            standing = outbox.standing(self._connections)
-            if standing.refused:
+        def look(outbox: Outbox) -> QueueStatus:
+            status = outbox.status(self._connections)
+            if status.undeliverable:
                 outbox.mark_reported(self._connections)
-            return standing
+            return status
 
-        standing = self._with_outbox(look, None)
-        self._close()
-        if standing is None:
-            return Ending(dropped=self._dropped, folder=self.folder)
-        return Ending(
-            standing.waiting,
-            standing.reason,
-            standing.refused,
+        status = self._with_outbox(look, None)
+        if self._outbox is not None:
+            self._outbox.close()
+        if status is None:
+            return DeliveryReport(dropped=self._dropped, place=str(self.location))
+        return DeliveryReport(
+            status.waiting,
+            status.reason,
+            status.undeliverable,
             self._dropped,
-            self.folder,
+            str(self.location),
         )
 
-    # -- the state file
+    # -- the outbox
 
     def has_state(self) -> bool:
-        """Say whether there is a state file, without opening it."""
-        return os.path.exists(os.path.join(self.folder, "outbox.sqlite3"))
+        """Say whether there may be anything in the outbox, without opening it."""
+        return may_have_data(self.location)
 
     def _is_waiting(self) -> bool:
         return self._with_outbox(
@@ -216,71 +229,22 @@ class Delivery:
         )
 
     def _with_outbox(
-        self, use: t.Callable[[Outbox], Result], otherwise: Result
+        self, function: t.Callable[[Outbox], Result], default: Result
     ) -> Result:
-        """Use the state file; when it cannot be used, mend or replace it, so that alerts still go out."""
-        try:
-            from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty import (
-                outbox as outboxes,
+        if self._outbox is None:
+            self._outbox = open_failover(
+                self._location, warn=self._warn, moved=self._restart_courier
             )
-        except ImportError as exc:
-            self._warn(f"alerts are not sent: this Python has no SQLite ({exc}).")
-            return otherwise
-        self.busy = True
+        was_busy, self.busy = self.busy, True
         try:
-            while True:
-                try:
-                    if self._outbox is None or not self._outbox.is_current():
-                        self._close()
-                        self._outbox = outboxes.Outbox(self.folder)
-                    return use(self._outbox)
-                except outboxes.DamagedOutbox as exc:
-                    problem = str(exc)
-                    self._close()
-                    try:
-                        aside = outboxes.move_aside(self.folder)
-                    except OSError:
-                        pass
-                    else:
-                        self._warn(
-                            f"{problem}. It was moved to {aside}, and a new one is used: events that waited in it are"
-                            " not delivered, and alerts that were open are to be closed by hand."
-                        )
-                        self._restart_courier()
-                        continue
-                except outboxes.OutboxError as exc:
-                    problem = str(exc)
-                    self._close()
-                folder = next(self._replacements, None)
-                if folder is None:
-                    self._warn(f"{problem}. Alerts of this run are not sent.")
-                    return otherwise
-                self._warn(
-                    f"{problem}. Alerts of this run go out by way of {folder} instead, and their recovery is not"
-                    " remembered."
-                )
-                self.folder = folder
-                self._restart_courier()
+            return self._outbox.use(function, default)
         finally:
-            self.busy = False
-
-    def _close(self) -> None:
-        outbox, self._outbox = self._outbox, None
-        if outbox is not None:
-            outbox.close()
-
-    def _other_folders(self) -> t.Iterator[str]:
-        """Make one folder after the other that may serve in the place of the state path."""
-        for place in (tempfile.gettempdir(), "/dev/shm"):
-            try:
-                yield tempfile.mkdtemp(prefix="flashduty-", dir=place)
-            except OSError:
-                continue
+            self.busy = was_busy
 
     # -- the courier
 
     def _start_courier(self) -> None:
-        """Start a courier, and tell it all by its standard input: arguments and environment are no secret."""
+        """Start a courier, and give it all through its standard input: arguments and environment are no secret."""
         self._dropped += self._with_outbox(lambda outbox: outbox.prune(), 0)
         keys = [connection.integration_key for connection in self._connections.values()]
         try:
@@ -289,13 +253,13 @@ class Delivery:
             os.set_blocking(self._courier.stdin.fileno(), False)  # type: ignore[union-attr]
         except OSError as exc:
             self._warn(
-                f"the courier cannot be started ({exc.strerror}): events wait in {self.folder}."
+                f"the courier cannot be started ({exc.strerror}): events wait in {self.location}."
             )
             return
         self._write_message(
             {
                 "start": {
-                    "folder": self.folder,
+                    "outbox": self.location.as_message(),
                     "run_pid": os.getpid(),
                     "max_in_flight": self._max_in_flight,
                     "rate_limit": self._rate_limit,
@@ -308,8 +272,8 @@ class Delivery:
 
     def _restart_courier(self) -> None:
         if self._courier is not None:
-            # What it has still to deliver is in the folder that is given up.
-            self.leave(_LEFT_BEHIND)
+            # What it has still to deliver is in the outbox that is given up.
+            self.detach(_LEFT_BEHIND)
             self._start_courier()
 
     def _wake_courier(self) -> None:
@@ -332,14 +296,14 @@ class Delivery:
         try:
             courier.stdin.write(json.dumps(message).encode() + b"\n")
         except BlockingIOError:
-            # The pipe is full of lines that say the same: look again.
+            # The pipe is full of lines that say the same: wake up.
             return True
         except (OSError, ValueError):
             return False
         return True
 
     def _wait(self, deadline: float) -> bool:
-        """Wait for the courier to end; return whether it ended well. One that does not is left to itself."""
+        """Wait for the courier to end; return whether it ended well. One that does not is left alone."""
         courier, self._courier = self._courier, None
         if courier is None:
             return False

@@ -92,7 +92,8 @@ def measure_outbox(setting: Setting) -> list[Figure]:
     """One event into the outbox, as the callback puts it there."""
     import_core()
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-        Outbox,
+        OutboxLocation,
+        open_outbox,
     )
 
     folder = setting.new_folder("outbox")
@@ -100,7 +101,7 @@ def measure_outbox(setting: Setting) -> list[Figure]:
     line = json.dumps(event.payload()) + "\n"
 
     def add() -> None:
-        with Outbox(str(folder)) as outbox:
+        with open_outbox(OutboxLocation(str(folder))) as outbox:
             outbox.add("integration", [event])
 
     def append() -> None:
@@ -122,7 +123,7 @@ def measure_outbox(setting: Setting) -> list[Figure]:
         return take
 
     # The courier has it open, too.
-    with Outbox(str(folder)):
+    with open_outbox(OutboxLocation(str(folder))):
         contenders = [
             Contender("Outbox.add", timed(add)),
             Contender("a line written through to the disk", timed(write_through)),
@@ -146,10 +147,11 @@ def measure_outbox(setting: Setting) -> list[Figure]:
 
 def fill(folder: Path, connection: Connection, events: int) -> None:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-        Outbox,
+        OutboxLocation,
+        open_outbox,
     )
 
-    with Outbox(str(folder)) as outbox:
+    with open_outbox(OutboxLocation(str(folder))) as outbox:
         outbox.add(
             connection.fingerprint,
             [some_event(f"host{number}") for number in range(events)],

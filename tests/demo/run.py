@@ -221,13 +221,15 @@ def must_be_delivered(stage: Stage, *, open_alerts: int) -> None:
     """Check in the outbox that nothing waits, nothing was refused, and so many alerts are open."""
     sys.path.insert(0, str(TREE))
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-        Outbox,
+        OutboxLocation,
+        open_outbox,
     )
 
     if not (stage.state / "outbox.sqlite3").exists():
         raise Disappointment("no event was made.")
-    with Outbox(str(stage.state)) as outbox:
-        waiting, refused = outbox.events(refused=False), outbox.events(refused=True)
+    with open_outbox(OutboxLocation(str(stage.state))) as outbox:
+        waiting = outbox.events(undeliverable=False)
+        refused = outbox.events(undeliverable=True)
         still_open = outbox.open_alerts()
     if waiting or refused:
         raise Disappointment(

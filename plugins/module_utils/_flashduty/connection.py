@@ -24,6 +24,7 @@ class Connection:
 
     :param integration_key: the secret that the URL carries.
     :param url: scheme, host and path to send to, without the key.
+    :param kind: what it takes, ``alert`` or ``change``.
     :param validate_certs: whether the server's certificate is verified.
     :param ca_path: a file or folder of certificates to trust instead of the usual ones.
     :param client_cert: a file with a client certificate, and its key where client_key is not given.
@@ -34,6 +35,7 @@ class Connection:
 
     integration_key: str = field(repr=False)
     url: str
+    kind: str = "alert"
     validate_certs: bool = True
     ca_path: str | None = None
     client_cert: str | None = None
@@ -50,7 +52,18 @@ class Connection:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     @property
+    def server(self) -> str:
+        """Host and port, as people tell one integration's server from another's."""
+        parts = urlsplit(self.url)
+        host = parts.hostname or ""
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    @property
     def fingerprint(self) -> str:
-        """What tells two integrations apart without telling the key: a hash over key and URL."""
-        text = f"flashduty\n{self.url}\n{self.integration_key}"
+        """What tells two integrations apart without telling the key: a hash over kind and key.
+
+        The URL is not part of it: when the server moves, what waits goes out to the new place.
+        """
+        text = f"flashduty\n{self.kind}\n{self.integration_key}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]

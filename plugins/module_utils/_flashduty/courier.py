@@ -10,7 +10,7 @@
 Started as ``python -m _flashduty.courier``, with the folder above this package on Python's path. It is told what to
 do by lines of JSON on its standard input, never by arguments or the environment, which others can read:
 
-``{"start": {"folder": …, "run_pid": …, "rate_limit": …, "max_in_flight": …, "on_kill": …, "events_on_exit": …}}``
+``{"start": {"outbox": {…}, "run_pid": …, "rate_limit": …, "max_in_flight": …, "on_kill": …, "events_on_exit": …}}``
     The first line. ``on_kill``, if given, is an alert to raise when the run is killed.
 ``{"connection": {…}}``
     An integration to deliver for: the fields of ``Connection``.
@@ -48,9 +48,19 @@ from .clock import SYSTEM_CLOCK, Clock
 from .connection import Connection
 from .errors import ConfigurationError, FlashdutyError
 from .events import AlertEvent, create
-from .outbox import DamagedOutbox, OpenAlert, Outbox, OutboxError, Waiting
+from .outbox import (
+    ClaimedEvent,
+    DamagedOutbox,
+    OpenAlert,
+    OutboxError,
+    OutboxLocation,
+    open_outbox,
+)
 from .processes import WatchedProcess, process_name
 from .retry import RetryPolicy
+
+if t.TYPE_CHECKING:
+    from .outbox import Outbox
 
 if t.TYPE_CHECKING:
     from .client import Client
@@ -215,7 +225,7 @@ class Courier:
             self._outbox.release_dead()
         return pause
 
-    def _send(self, destination: _Destination, event: Waiting) -> None:
+    def _send(self, destination: _Destination, event: ClaimedEvent) -> None:
         destination.in_flight += 1
         self._jobs.put(_Job(destination, event, destination.epoch))
 
@@ -336,7 +346,7 @@ class Courier:
                 for event, error in tried
                 if error and not error.permanent
             ],
-            refused=[
+            undeliverable=[
                 (event, error) for event, error in tried if error and error.permanent
             ],
             unsent=[result.job.event for result in self._unsettled if not result.sent],
@@ -391,7 +401,7 @@ class _Job:
     """One attempt, not to be made any more once its epoch is over."""
 
     destination: _Destination
-    event: Waiting
+    event: ClaimedEvent
     epoch: int
 
 
@@ -457,7 +467,7 @@ def _read_messages(courier: Courier, lines: t.Iterable[str]) -> None:
 def _raise_alert(outbox: Outbox, on_kill: dict[str, t.Any]) -> None:
     opened = OpenAlert(**{**on_kill["opened"], "opened_at": time.time()})
     event = AlertEvent.create(**on_kill["event"])
-    outbox.add(on_kill["integration"], [event], run_id=on_kill["run_id"], opened=opened)
+    outbox.add(on_kill["fingerprint"], [event], run_id=on_kill["run_id"], opened=opened)
 
 
 @dataclass(frozen=True)
@@ -532,7 +542,9 @@ def main() -> None:
         on_exit = EventsOnExit.read(**start["events_on_exit"])
         if not on_exit:
             return
-    with _open_outbox(start["folder"], has_events=bool(on_exit.events)) as outbox:
+    with _open_outbox(
+        OutboxLocation.from_message(start["outbox"]), has_events=bool(on_exit.events)
+    ) as outbox:
         on_exit.add_to(outbox)
         on_kill = start.get("on_kill")
         courier = Courier(
@@ -549,16 +561,16 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def _open_outbox(folder: str, *, has_events: bool) -> t.Iterator[Outbox]:
+def _open_outbox(location: OutboxLocation, *, has_events: bool) -> t.Iterator[Outbox]:
     """Open the outbox, or where that is of no use and there are events to send, one for these alone."""
     try:
-        outbox = Outbox(folder)
+        outbox = open_outbox(location)
     except OutboxError:
         if not has_events:
             raise
         folder = tempfile.mkdtemp(prefix="flashduty-")
         try:
-            with Outbox(folder) as outbox:
+            with open_outbox(OutboxLocation(folder)) as outbox:
                 yield outbox
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -19,11 +19,12 @@ _POLL_INTERVAL = 0.5
 
 
 def process_name(pid: int | None = None) -> str:
-    """Return a name that tells a process from those of other machines and containers.
+    """Return a name that tells a process from those of other machines and containers, and from those after it.
 
     :param pid: the process; this one when missing.
     """
-    return f"{_machine()}:{os.getpid() if pid is None else pid}"
+    pid = os.getpid() if pid is None else pid
+    return f"{_machine()}:{pid}:{_started_at(pid)}"
 
 
 def is_gone(name: str) -> bool:
@@ -31,8 +32,12 @@ def is_gone(name: str) -> bool:
 
     :param name: what :func:`process_name` returned in that process. Of another machine nothing is known.
     """
-    machine, _colon, pid = name.rpartition(":")
-    return machine == _machine() and pid.isdigit() and not _is_alive(int(pid))
+    machine, _colon, process = name.partition(":")
+    pid, _colon, started_at = process.partition(":")
+    if machine != _machine() or not pid.isdigit():
+        return False
+    # Another process may have got the number.
+    return not _is_alive(int(pid)) or _started_at(int(pid)) not in ("", started_at)
 
 
 class WatchedProcess:
@@ -110,9 +115,23 @@ def _is_alive(pid: int) -> bool:
 
 
 def _machine() -> str:
-    """Return what has process ids of its own: a machine, or a container, which may have the name of another."""
+    """Return what has process ids of its own: a machine since its start, or a container on it.
+
+    Names of hosts do not tell machines apart that share a database: copies of one image have one name.
+    """
     try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            machine = file.read().strip()
         processes = os.readlink("/proc/self/ns/pid")
     except OSError:
-        processes = ""
-    return f"{socket.gethostname()}/{processes}"
+        machine, processes = socket.gethostname(), ""
+    return f"{machine}/{processes}".replace(":", "-")
+
+
+def _started_at(pid: int) -> str:
+    """Return when a process has started, in ticks since the start of the machine; see proc_pid_stat(5)."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

@@ -21,8 +21,17 @@ from .client import Client, Receipt
 from .connection import Connection
 from .errors import FlashdutyError, TimeoutReached
 from .events import AlertEvent, Event
-from .outbox import Outbox, OutboxError, Waiting, exists
+from .outbox import (
+    ClaimedEvent,
+    OutboxError,
+    OutboxLocation,
+    may_have_data,
+    open_outbox,
+)
 from .processes import process_name
+
+if t.TYPE_CHECKING:
+    from .outbox import Outbox
 
 # Seconds to wait for a courier that is just sending what comes before.
 _MAX_WAIT = 15.0
@@ -70,19 +79,19 @@ class Sender:
     """Sends single events to one integration, in order.
 
     :param connection: how to reach it.
-    :param state_path: the folder of the outbox; nothing is made there until something is queued.
+    :param location: where the outbox is; none is made until something is queued.
     :param make_client: makes what sends. It is used for one event at a time.
     """
 
     def __init__(
         self,
         connection: Connection,
-        state_path: str,
+        location: OutboxLocation,
         *,
         make_client: t.Callable[[Connection], EventClient] = Client,
     ) -> None:
         self._connection = connection
-        self._state_path = state_path
+        self._location = location
         self._make_client = make_client
 
     def send(self, event: Event, *, queue_on_failure: bool = False) -> SendResult:
@@ -110,18 +119,21 @@ class Sender:
         """Put an event that was not sent into the outbox."""
         event = result.event
         try:
-            with Outbox(self._state_path) as outbox:
+            with open_outbox(self._location) as outbox:
                 outbox.add(
-                    self._connection.fingerprint, [event], closed=_closed_by(event)
+                    self._connection.fingerprint,
+                    [event],
+                    server=self._connection.server,
+                    closed=_closed_by(event),
                 )
         except OutboxError as exc:
             return replace(result, queue_problem=str(exc))
         return replace(result, queued=True)
 
     def _send_predecessors(self, client: EventClient, event: Event) -> None:
-        if not exists(self._state_path):
+        if not may_have_data(self._location):
             return
-        with Outbox(self._state_path) as outbox:
+        with open_outbox(self._location) as outbox:
             self._empty(outbox, client, event)
 
     def _empty(self, outbox: Outbox, client: EventClient, event: Event) -> None:
@@ -147,9 +159,9 @@ class Sender:
     def _forget_if_closed(self, event: Event) -> None:
         """Let the callback know of an alert that a task has closed."""
         closed = _closed_by(event)
-        if closed and exists(self._state_path):
+        if closed and may_have_data(self._location):
             try:
-                with Outbox(self._state_path) as outbox:
+                with open_outbox(self._location) as outbox:
                     outbox.add(self._connection.fingerprint, [], closed=closed)
             except OutboxError:
                 # It stays listed as open, and its next recovery is one too many, which does no harm.
@@ -162,13 +174,13 @@ def _closed_by(event: Event) -> list[str]:
     return [event.key] if is_recovery else []
 
 
-def _deliver(client: EventClient, outbox: Outbox, earlier: Waiting) -> None:
+def _deliver(client: EventClient, outbox: Outbox, earlier: ClaimedEvent) -> None:
     try:
         client.send_body(earlier.payload.encode())
     except FlashdutyError as error:
         if not error.permanent:
             outbox.settle(failed=[(earlier, error)])
             raise
-        outbox.settle(refused=[(earlier, error)])
+        outbox.settle(undeliverable=[(earlier, error)])
     else:
         outbox.settle(delivered=[earlier])

@@ -54,12 +54,3 @@ def ca_bundle_of(connection: Connection) -> str | None:
         requests.utils.DEFAULT_CA_BUNDLE_PATH,
     ]
     return next(path for path in candidates if path)
-
-
-def is_writable(folder: str) -> bool:
-    """Say whether a folder can be written to, or made where it is not there yet."""
-    while not os.path.exists(folder):
-        folder, rest = os.path.split(folder)
-        if not rest:
-            return False
-    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)

@@ -31,13 +31,16 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
     Event,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    OutboxLocation,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.sender import (
     EventClient,
     Sender,
     SendResult,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    resolve_state_path,
+    resolve_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     event_from_options,
@@ -138,7 +141,7 @@ class EventAction(ControllerAction):
         connection = self.resolve(
             layers, kind=self.kind, for_target=from_target
         ).connection
-        state_path = resolve_state_path(layers)
+        location = resolve_outbox(layers)
         event = event_from_options(self.kind, options)
         for warning in truncation_warnings(event):
             self.warn(warning)
@@ -152,10 +155,10 @@ class EventAction(ControllerAction):
             def make_client(connection: Connection) -> EventClient:
                 return target if from_target else Client(connection)
 
-            sender = Sender(connection, state_path, make_client=make_client)
+            sender = Sender(connection, location, make_client=make_client)
             try:
                 sent = sender.send(event, queue_on_failure=options["queue_on_failure"])
-                result = {**target.extras, **self._result(sent, state_path)}
+                result = {**target.extras, **self._result(sent, location)}
             except TargetFailed as exc:
                 result = {**unsent_result(event), **exc.result}
         if self._task.diff and result["changed"]:
@@ -169,7 +172,7 @@ class EventAction(ControllerAction):
             Result, self._execute_module(module_args=module_args, task_vars=task_vars)
         )
 
-    def _result(self, sent: SendResult, state_path: str) -> Result:
+    def _result(self, sent: SendResult, location: OutboxLocation) -> Result:
         if sent.order_problem:
             self.warn(
                 f"What waits for the same {self.kind} could not be looked up before this event was sent:"
@@ -180,7 +183,7 @@ class EventAction(ControllerAction):
             result["msg"] += f" It could not be queued either: {sent.queue_problem}."
         if sent.error is not None and sent.queued:
             self.warn(
-                f"The event waits in {state_path}, because it could not be delivered. {sent.error.message}"
+                f"The event waits in {location}, because it could not be delivered. {sent.error.message}"
             )
             for name in ("failed", "msg"):
                 del result[name]

@@ -42,11 +42,11 @@ _GROWTH = 1.1
 class Ledger(t.Protocol):
     """What remembers open alerts, and delivers events."""
 
-    def open_alerts(self, integration: str, origin: str) -> list[OpenAlert]:
+    def open_alerts(self, fingerprint: str, origin: str) -> list[OpenAlert]:
         """Return the alerts that are remembered as open."""
 
     def submit(
-        self, integration: str, events: t.Sequence[AlertEvent], **memory: t.Any
+        self, fingerprint: str, events: t.Sequence[AlertEvent], **memory: t.Any
     ) -> bool:
         """Deliver events, and remember in the same transaction what they open and close; see ``Outbox.add``."""
 
@@ -309,7 +309,7 @@ class AlertTracker:
         # Set when the alert is raised, not now.
         del payload["event_time"]
         return {
-            "integration": integration,
+            "fingerprint": integration,
             "run_id": self._run.run_id,
             "event": payload,
             "opened": {

@@ -18,9 +18,12 @@ from ansible.errors import AnsibleError
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    OutboxLocation,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     DEFAULT_STATE_PATH,
-    resolve_state_path,
+    resolve_outbox,
 )
 
 from .._alerts.settings import Settings, read_settings
@@ -66,7 +69,7 @@ class AlertCallback:
                 return
             if self._delivery is None:
                 self._delivery = Delivery(
-                    self._state_path(),
+                    self._outbox_location(),
                     max_in_flight=self._settings.max_in_flight,
                     rate_limit=self._settings.rate_limit,
                     warn=self._warn,
@@ -113,12 +116,12 @@ class AlertCallback:
             with _ExceptionGuard(self._warn):
                 reporter.abort(how)
 
-    def _state_path(self) -> str:
+    def _outbox_location(self) -> OutboxLocation:
         try:
-            return resolve_state_path(configured_layers())
+            return resolve_outbox(configured_layers())
         except ConfigurationError as exc:
             self._warn(f"{exc} {DEFAULT_STATE_PATH} is used.")
-            return resolve_state_path([])
+            return resolve_outbox([])
 
     def _warn(self, text: str) -> None:
         if text not in self._warned:

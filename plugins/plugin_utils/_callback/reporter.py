@@ -415,7 +415,7 @@ class RunReporter:
                 integration, self._aborted_cause(), self._play_overrides()
             )
         if how == "interrupted" and not self._settings.dry_run:
-            self._delivery.leave(_AFTER_INTERRUPTION)
+            self._delivery.detach(_AFTER_INTERRUPTION)
         elif how == "terminated":
             self._deliver(
                 min(self._settings.flush_timeout, _LONGEST_WAIT_WHEN_TERMINATED)
@@ -432,7 +432,7 @@ class RunReporter:
                     self._say(line)
             return
         self._deliver_changes()
-        ending = self._delivery.finish(timeout)
+        ending = self._delivery.flush(timeout)
         raised, recovered = 0, 0
         if self._tracker is not None:
             raised, recovered = self._tracker.raised, self._tracker.recovered
@@ -635,12 +635,12 @@ class RunReporter:
         if key and not self._settings.dry_run:
             # First, since what waits for a connection starts the courier, too.
             if self._settings.watch and self._reports_abort():
-                self._delivery.watch(
+                self._delivery.start_watch(
                     self._alert_tracker.killed_alert(
                         self._integration, self._aborted_cause(), self._play_overrides()
                     )
                 )
-            self._delivery.use(connection)
+            self._delivery.connect(connection)
         if self._settings.recovery == "auto" and self._delivery.has_state():
             self._recorder.track(*self._alert_tracker.load_open(self._integration))
 
@@ -651,7 +651,7 @@ class RunReporter:
         layers = configured_layers()
         try:
             if has_integration_key(layers, kind="change"):
-                self._delivery.use(
+                self._delivery.connect(
                     resolve_connection(
                         layers, kind="change", tolerate=self._warn
                     ).connection

@@ -18,10 +18,10 @@ if t.TYPE_CHECKING:
         AlertEvent,
     )
 
-    from .._delivery import Ending
+    from .._delivery import DeliveryReport
 
 
-def summary_line(*, raised: int, recovered: int, ending: Ending) -> str:
+def summary_line(*, raised: int, recovered: int, ending: DeliveryReport) -> str:
     """Return the line, or an empty text."""
     sentences = []
     if raised or recovered:
@@ -33,11 +33,11 @@ def summary_line(*, raised: int, recovered: int, ending: Ending) -> str:
                 else f"{_count(recovered, 'alert')} recovered"
             )
         sentences.append(", ".join(parts))
-    if ending.refused:
+    if ending.undeliverable:
         reasons = list(
             dict.fromkeys(
                 f"{error['message']} {error['hint']}".strip()
-                for error in ending.refused
+                for error in ending.undeliverable
             )
         )
         more = (
@@ -46,12 +46,12 @@ def summary_line(*, raised: int, recovered: int, ending: Ending) -> str:
             else ""
         )
         sentences.append(
-            f"{len(ending.refused)} refused and kept aside: {reasons[0].rstrip('.')}{more}"
+            f"{len(ending.undeliverable)} refused and kept aside: {reasons[0].rstrip('.')}{more}"
         )
     if ending.waiting:
         why = f" ({short_reason(ending.reason)})" if ending.reason else ""
         sentences.append(
-            f"{ending.waiting} not delivered yet{why}, kept in {_short(ending.folder)}"
+            f"{ending.waiting} not delivered yet{why}, kept in {_short(ending.place)}"
         )
     if ending.dropped:
         sentences.append(

@@ -31,6 +31,9 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     Event,
     create,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    OutboxLocation,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.retry import (
     RetryPolicy,
 )
@@ -54,18 +57,18 @@ class DeploymentSender:
     """Sends events to the integrations that are configured.
 
     :param connections: by kind: ``alert``, ``change``, or both.
-    :param state_path: the folder of the outbox.
+    :param location: where the outbox is.
     :param warn: told of each event that could not be sent.
     """
 
     def __init__(
         self,
         connections: t.Mapping[str, Connection],
-        state_path: str,
+        location: OutboxLocation,
         warn: t.Callable[[str], None],
     ) -> None:
         self.connections = connections
-        self._state_path = state_path
+        self._location = location
         self._warn = warn
         # Servers that have not answered. What comes next is not tried there, so that a task waits once.
         self._silent: dict[str, FlashdutyError] = {}
@@ -98,7 +101,7 @@ class DeploymentSender:
         retry = RetryPolicy(connection.retries, longest_wait=_LONGEST_WAIT)
         sender = Sender(
             connection,
-            self._state_path,
+            self._location,
             make_client=functools.partial(Client, retry=retry),
         )
         silence = self._silent.get(connection.address)
@@ -111,7 +114,7 @@ class DeploymentSender:
             return result
         if error.code in (CONNECTION_FAILED, TIMEOUT):
             self._silent[connection.address] = error
-        waits = f"The event waits in {self._state_path}. " if result.queued else ""
+        waits = f"The event waits in {self._location}. " if result.queued else ""
         self._warn(
             f"The {event.kind} event {_status(event)} could not be sent. {waits}{error}"
         )
@@ -133,7 +136,7 @@ class DeploymentSender:
             messages: list[dict[str, t.Any]] = [
                 {
                     "start": {
-                        "folder": self._state_path,
+                        "outbox": self._location.as_message(),
                         # Tasks are taken by workers, which end with them.
                         "run_pid": os.getppid(),
                         "max_in_flight": _MAX_IN_FLIGHT,

@@ -26,7 +26,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     has_integration_key,
-    resolve_state_path,
+    resolve_outbox,
 )
 
 from .._actions.base import ControllerAction
@@ -97,20 +97,20 @@ def _sender(
 ) -> DeploymentSender:
     """Return what sends to the integrations that are configured; what is wrong with one is said, and it does without."""
     connections: dict[str, Connection] = {}
-    state_path = ""
     layers = action.layers(options)
+    location = resolve_outbox([])
     for kind in ("alert", "change"):
         if not has_integration_key(layers, kind=kind) or (
             kind == "alert" and not options["alert"]
         ):
             continue
         try:
-            state_path = resolve_state_path(layers)
+            location = resolve_outbox(layers)
             connections[kind] = action.resolve(layers, kind=kind).connection
         except ConfigurationError as exc:
             if not quietly:
                 action.warn(f"No {kind} events are sent. {exc.as_result()['msg']}")
-    return DeploymentSender(connections, state_path, action.warn)
+    return DeploymentSender(connections, location, action.warn)
 
 
 def _play_view(task: t.Any, variables: Variables) -> PlayView:

@@ -46,10 +46,11 @@ def outbox_of(folder: Path, **options: t.Any) -> t.Any:
     if str(TREE) not in sys.path:
         sys.path.insert(0, str(TREE))
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-        Outbox,
+        OutboxLocation,
+        open_outbox,
     )
 
-    return Outbox(str(folder), **options)
+    return open_outbox(OutboxLocation(str(folder)), **options)
 
 
 def wait_for_a_failure(stage: Stage, running: RunningPlaybook) -> None:
@@ -145,8 +146,8 @@ def test_a_file_that_is_damaged_during_the_run_is_moved_aside(stage: Stage) -> N
 def test_a_file_of_a_newer_version_is_left_alone(
     stage: Stage, plain: PlaybookRun
 ) -> None:
-    with outbox_of(stage.state) as outbox:
-        path = Path(outbox.path)
+    with outbox_of(stage.state):
+        path = stage.state / "outbox.sqlite3"
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 99")
     before = path.read_bytes()

@@ -26,7 +26,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
     ini_layer,
     resolve_connection,
     resolve_count,
-    resolve_state_path,
+    resolve_outbox,
     task_layer,
 )
 from hypothesis import given
@@ -274,17 +274,17 @@ class TestPaths:
     def test_the_state_has_a_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", "/home/ansible")
 
-        assert resolve_state_path(layers()) == "/home/ansible/.ansible/flashduty"
+        assert resolve_outbox(layers()).path == "/home/ansible/.ansible/flashduty"
 
     def test_the_state_can_be_elsewhere(self) -> None:
         environ = {"FLASHDUTY_STATE_PATH": "/var/lib/flashduty"}
 
-        assert resolve_state_path(layers({}, environ)) == "/var/lib/flashduty"
-        assert (
-            resolve_state_path(layers({}, {}, {"state_path": "state"}))
-            == "/etc/ansible/state"
-        )
-        assert resolve_state_path(layers({"state_path": "s"}, environ)) == "/play/s"
+        def path(*places: t.Any) -> str:
+            return resolve_outbox(layers(*places)).path
+
+        assert path({}, environ) == "/var/lib/flashduty"
+        assert path({}, {}, {"state_path": "state"}) == "/etc/ansible/state"
+        assert path({"state_path": "s"}, environ) == "/play/s"
 
 
 class TestKey:

@@ -58,6 +58,7 @@ def connection_to(
         **{
             "integration_key": key,
             "url": emulator.url + PATHS[kind],
+            "kind": kind,
             "timeout": 5.0,
             **options,
         }

@@ -32,8 +32,15 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     FILE_NAME,
     OpenAlert,
-    Outbox,
     OutboxError,
+    OutboxLocation,
+    open_outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
+    Outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.sqlite import (
+    SqliteDatabase,
     move_aside,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.processes import (
@@ -76,7 +83,7 @@ class Courier:
         )
         self.tell(
             start={
-                "folder": str(folder),
+                "outbox": {"path": str(folder)},
                 "run_pid": os.getpid() if run_pid is None else run_pid,
                 "max_in_flight": max_in_flight,
                 "rate_limit": rate_limit,
@@ -138,7 +145,7 @@ def start(tmp_path: Path, flashduty: Emulator) -> t.Iterator[t.Callable[..., Cou
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> t.Iterator[Outbox]:
-    with Outbox(str(tmp_path)) as outbox:
+    with open_outbox(OutboxLocation(str(tmp_path))) as outbox:
         yield outbox
 
 
@@ -278,9 +285,9 @@ def test_an_event_that_is_refused_is_kept_aside_and_holds_up_nothing(
     start().finish(20)
 
     assert delivered(flashduty) == ["good"]
-    standing = outbox.standing([connection.fingerprint])
-    assert standing.waiting == 0
-    assert [error["code"] for error in standing.refused] == ["AccessDenied"]
+    status = outbox.status([connection.fingerprint])
+    assert status.waiting == 0
+    assert [error["code"] for error in status.undeliverable] == ["AccessDenied"]
 
 
 def test_a_redirect_refuses_nothing_for_good(
@@ -382,9 +389,9 @@ def test_a_service_that_is_away_is_waited_for_until_the_deadline(
 
     assert start().finish(3) < 5
 
-    standing = outbox.standing([connection.fingerprint])
-    assert standing.waiting == 20
-    assert standing.reason is not None and standing.reason["code"] == "InternalError"
+    status = outbox.status([connection.fingerprint])
+    assert status.waiting == 20
+    assert status.reason is not None and status.reason["code"] == "InternalError"
     claimed, _pause = outbox.claim(connection.fingerprint, "next", limit=99, lease=9)
     assert len(claimed) == 20, "its claims were given back"
 
@@ -414,12 +421,11 @@ def test_an_outbox_that_cannot_be_used_does_not_keep_a_courier_alive(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "AFTER_KILL", 1.0)
-    with Outbox(str(tmp_path)) as other:
-        other._db.execute("PRAGMA busy_timeout = 50")
+    with Outbox(SqliteDatabase(str(tmp_path), busy_timeout=0.05)) as other:
         courier = module.Courier(other)
         courier.post({"connection": dataclasses.asdict(connection)})
         courier.post(None)
-        with outbox._transaction(), pytest.raises(OutboxError, match="locked"):
+        with outbox.transaction(), pytest.raises(OutboxError, match="locked"):
             courier.run()
 
 
@@ -459,9 +465,9 @@ def test_what_this_process_cannot_mend_is_told_and_not_tried_for_ever(
 
     assert start(connection).finish(20) < 3
 
-    standing = outbox.standing([connection.fingerprint])
-    assert standing.waiting == 1
-    assert standing.reason is not None and "/nowhere" in standing.reason["message"]
+    status = outbox.status([connection.fingerprint])
+    assert status.waiting == 1
+    assert status.reason is not None and "/nowhere" in status.reason["message"]
 
 
 def test_a_damaged_outbox_ends_the_courier(
@@ -506,7 +512,7 @@ os.kill(os.getpid(), 9)
             json.dumps(
                 [
                     {
-                        "folder": str(folder),
+                        "outbox": {"path": str(folder)},
                         "max_in_flight": 8,
                         "rate_limit": 0,
                         "on_kill": options.get("on_kill"),
@@ -553,7 +559,7 @@ def test_a_killed_run_can_raise_an_alert(
     tmp_path: Path, outbox: Outbox, connection: Connection, flashduty: Emulator
 ) -> None:
     on_kill = {
-        "integration": connection.fingerprint,
+        "fingerprint": connection.fingerprint,
         "run_id": "run-1",
         "event": {
             "title_rule": "The run was killed",
@@ -582,7 +588,7 @@ def test_a_killed_run_can_raise_an_alert(
 def test_a_run_that_ended_well_raises_no_alert(
     start: t.Callable[..., Courier], connection: Connection, flashduty: Emulator
 ) -> None:
-    on_kill = {"integration": connection.fingerprint, "run_id": "", "event": {}}
+    on_kill = {"fingerprint": connection.fingerprint, "run_id": "", "event": {}}
     courier = start(on_kill=on_kill)
     courier.tell(finish=5)
     courier.vanish()
@@ -649,7 +655,7 @@ def left_behind(
         os.close(descriptor)
         assert courier.stdin is not None
         start = {
-            "folder": str(folder / "outbox"),
+            "outbox": {"path": str(folder / "outbox")},
             "run_pid": run.pid,
             "max_in_flight": 8,
             "rate_limit": 0,
@@ -722,7 +728,7 @@ def test_events_of_a_kind_that_nobody_wants_are_not_sent(
 def test_what_is_urgent_in_the_outbox_is_delivered_after_the_run(
     tmp_path: Path, flashduty: Emulator, connection: Connection
 ) -> None:
-    with Outbox(str(tmp_path / "outbox")) as outbox:
+    with open_outbox(OutboxLocation(str(tmp_path / "outbox"))) as outbox:
         add(outbox, connection, alert("a"))
 
     left_behind(tmp_path, {"deliver_after_run": True}, ("alert", connection)).wait(30)

@@ -22,6 +22,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     OpenAlert,
+    OutboxLocation,
+    open_outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
     Outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.processes import (
@@ -34,6 +38,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.send
 from tests.emulator.control import Emulator
 
 from .conftest import connection_to
+
+
+def open_at(folder: Path) -> Outbox:
+    return open_outbox(OutboxLocation(str(folder)))
 
 
 def event(status: str = "Critical", key: str = "a") -> Event:
@@ -52,15 +60,15 @@ def statuses(flashduty: Emulator) -> list[str]:
 
 
 def waiting(folder: Path) -> list[str]:
-    with Outbox(str(folder)) as outbox:
-        rows = outbox.events(refused=False)
+    with open_at(folder) as outbox:
+        rows = outbox.events(undeliverable=False)
         return [t.cast(str, row["event"]["event_status"]) for row in rows]
 
 
 def test_an_event_is_sent_and_no_outbox_is_made(
     quick: Connection, tmp_path: Path, flashduty: Emulator
 ) -> None:
-    result = Sender(quick, str(tmp_path / "state")).send(event())
+    result = Sender(quick, OutboxLocation(str(tmp_path / "state"))).send(event())
 
     assert result.receipt is not None and result.receipt.http_status == 200
     assert (result.error, result.queued, result.order_problem) == (None, False, "")
@@ -71,10 +79,10 @@ def test_an_event_is_sent_and_no_outbox_is_made(
 def test_what_waits_for_its_key_goes_first_and_nothing_else(
     quick: Connection, tmp_path: Path, flashduty: Emulator
 ) -> None:
-    with Outbox(str(tmp_path)) as outbox:
+    with open_at(tmp_path) as outbox:
         outbox.add(quick.fingerprint, [event("Warning", "b"), event("Warning")])
 
-    Sender(quick, str(tmp_path)).send(event("Ok"))
+    Sender(quick, OutboxLocation(str(tmp_path))).send(event("Ok"))
 
     assert statuses(flashduty) == ["Warning", "Ok"]
     assert waiting(tmp_path) == ["Warning"]
@@ -83,7 +91,7 @@ def test_what_waits_for_its_key_goes_first_and_nothing_else(
 def test_while_the_service_is_away_it_goes_behind_its_predecessors(
     quick: Connection, tmp_path: Path, flashduty: Emulator
 ) -> None:
-    sender = Sender(quick, str(tmp_path))
+    sender = Sender(quick, OutboxLocation(str(tmp_path)))
     flashduty.misbehave({"kind": "error", "times": 0})
 
     first = sender.send(event(), queue_on_failure=True)
@@ -98,7 +106,7 @@ def test_while_the_service_is_away_it_goes_behind_its_predecessors(
 def test_it_is_not_queued_unless_wanted_nor_when_it_was_refused(
     quick: Connection, tmp_path: Path, flashduty: Emulator
 ) -> None:
-    sender = Sender(quick, str(tmp_path / "state"))
+    sender = Sender(quick, OutboxLocation(str(tmp_path / "state")))
     flashduty.misbehave({"kind": "error", "times": 1})
     assert not sender.send(event()).queued
 
@@ -113,14 +121,14 @@ def test_it_is_not_queued_unless_wanted_nor_when_it_was_refused(
 def test_a_predecessor_that_is_refused_holds_up_nothing(
     quick: Connection, tmp_path: Path, flashduty: Emulator
 ) -> None:
-    with Outbox(str(tmp_path)) as outbox:
+    with open_at(tmp_path) as outbox:
         outbox.add(quick.fingerprint, [event("Warning")])
     flashduty.misbehave({"kind": "error", "code": "AccessDenied", "times": 1})
 
-    assert Sender(quick, str(tmp_path)).send(event("Ok")).receipt
+    assert Sender(quick, OutboxLocation(str(tmp_path))).send(event("Ok")).receipt
 
-    with Outbox(str(tmp_path)) as outbox:
-        assert outbox.counts()["refused"] == 1
+    with open_at(tmp_path) as outbox:
+        assert outbox.counts()["undeliverable"] == 1
 
 
 def test_a_predecessor_that_somebody_else_sends_is_waited_for(
@@ -130,11 +138,11 @@ def test_a_predecessor_that_somebody_else_sends_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "_MAX_WAIT", 0.2)
-    with Outbox(str(tmp_path)) as outbox:
+    with open_at(tmp_path) as outbox:
         outbox.add(quick.fingerprint, [event()])
         outbox.claim(quick.fingerprint, process_name(), limit=1, lease=60)
 
-        result = Sender(quick, str(tmp_path)).send(event("Ok"))
+        result = Sender(quick, OutboxLocation(str(tmp_path))).send(event("Ok"))
 
     assert result.error is not None and result.error.code == "Timeout"
     assert statuses(flashduty) == []
@@ -145,13 +153,15 @@ def test_an_outbox_that_is_of_no_use_costs_the_order_only(
 ) -> None:
     (tmp_path / "outbox.sqlite3").mkdir()
 
-    result = Sender(quick, str(tmp_path)).send(event())
+    result = Sender(quick, OutboxLocation(str(tmp_path))).send(event())
 
     assert result.receipt
     assert "outbox.sqlite3" in result.order_problem
 
     flashduty.misbehave({"kind": "error", "times": 1})
-    result = Sender(quick, str(tmp_path)).send(event(), queue_on_failure=True)
+    result = Sender(quick, OutboxLocation(str(tmp_path))).send(
+        event(), queue_on_failure=True
+    )
     assert not result.queued
     assert "outbox.sqlite3" in result.queue_problem
 
@@ -161,16 +171,20 @@ def test_an_alert_that_a_task_closes_is_open_no_more(
     quick: Connection, tmp_path: Path, flashduty: Emulator, away: bool
 ) -> None:
     opened = OpenAlert("a", "site.yml", "t", "Critical", 1.0)
-    with Outbox(str(tmp_path)) as outbox:
+    with open_at(tmp_path) as outbox:
         outbox.add(quick.fingerprint, [event()], opened=opened)
     if away:
         flashduty.misbehave({"kind": "error", "times": 0})
 
-    Sender(quick, str(tmp_path)).send(event("Warning"), queue_on_failure=True)
-    with Outbox(str(tmp_path)) as outbox:
+    Sender(quick, OutboxLocation(str(tmp_path))).send(
+        event("Warning"), queue_on_failure=True
+    )
+    with open_at(tmp_path) as outbox:
         assert outbox.open_alerts() == [opened]
-    Sender(quick, str(tmp_path)).send(event("Ok"), queue_on_failure=True)
+    Sender(quick, OutboxLocation(str(tmp_path))).send(
+        event("Ok"), queue_on_failure=True
+    )
 
     flashduty.behave()
-    with Outbox(str(tmp_path)) as outbox:
+    with open_at(tmp_path) as outbox:
         assert outbox.open_alerts() == []

@@ -19,7 +19,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback.summa
     summary_line,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._delivery import (
-    Ending,
+    DeliveryReport,
 )
 
 REFUSED = {
@@ -58,13 +58,13 @@ FOLDER = os.path.expanduser("~/.ansible/flashduty")
         (
             1,
             0,
-            {"refused": [REFUSED, REFUSED]},
+            {"undeliverable": [REFUSED, REFUSED]},
             "Flashduty: 1 alert raised. 2 refused and kept aside: Flashduty refused the integration key. Check it.",
         ),
         (
             0,
             0,
-            {"refused": [REFUSED, {**REFUSED, "message": "Other."}]},
+            {"undeliverable": [REFUSED, {**REFUSED, "message": "Other."}]},
             "Flashduty: 2 refused and kept aside: Flashduty refused the integration key. Check it"
             " (and 1 other reason).",
         ),
@@ -80,7 +80,9 @@ def test_the_closing_line(
     raised: int, recovered: int, ending: dict[str, t.Any], line: str
 ) -> None:
     said = summary_line(
-        raised=raised, recovered=recovered, ending=Ending(**ending, folder=FOLDER)
+        raised=raised,
+        recovered=recovered,
+        ending=DeliveryReport(**ending, place=FOLDER),
     )
 
     assert said == line

@@ -20,9 +20,13 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     ChangeEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    ClaimedEvent,
     OpenAlert,
+    OutboxLocation,
+    open_outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
     Outbox,
-    Waiting,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.processes import (
     process_name,
@@ -56,7 +60,7 @@ def time() -> Time:
 
 @pytest.fixture
 def outbox(tmp_path: Path, time: Time) -> t.Iterator[Outbox]:
-    with Outbox(str(tmp_path / "state"), now=time) as outbox:
+    with open_outbox(OutboxLocation(str(tmp_path / "state")), now=time) as outbox:
         yield outbox
 
 
@@ -72,12 +76,12 @@ def opened(key: str, origin: str = "play", at: float = 1.0, **more: t.Any) -> Op
     return OpenAlert(key, origin, f"title of {key}", "Critical", at, **more)
 
 
-def claim(outbox: Outbox, integration: str = WEB, **more: t.Any) -> list[Waiting]:
+def claim(outbox: Outbox, integration: str = WEB, **more: t.Any) -> list[ClaimedEvent]:
     options: dict[str, t.Any] = {"limit": 100, "lease": 60.0, **more}
     return outbox.claim(integration, options.pop("courier", ME), **options)[0]
 
 
-def keys(events: t.Iterable[Waiting]) -> list[str]:
+def keys(events: t.Iterable[ClaimedEvent]) -> list[str]:
     return [event.key for event in events]
 
 
@@ -115,7 +119,7 @@ def test_an_event_that_has_failed_holds_up_no_other(outbox: Outbox) -> None:
 def test_an_event_that_was_refused_lets_its_successors_pass(outbox: Outbox) -> None:
     outbox.add(WEB, [alert("a", "1"), alert("a", "2")])
 
-    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+    outbox.settle(undeliverable=[(event, REFUSED) for event in claim(outbox)])
 
     assert ['"2"' in event.payload for event in claim(outbox)] == [True]
 
@@ -134,9 +138,9 @@ def test_integrations_have_nothing_to_do_with_each_other(outbox: Outbox) -> None
 
     assert len(claim(outbox, WEB)) == 1
     assert len(claim(outbox, DB)) == 1
-    assert outbox.standing([WEB]).waiting == 1
-    assert outbox.standing([WEB, DB]).waiting == 2
-    assert outbox.standing([]).waiting == 0
+    assert outbox.status([WEB]).waiting == 1
+    assert outbox.status([WEB, DB]).waiting == 2
+    assert outbox.status([]).waiting == 0
 
 
 def test_no_more_is_claimed_than_asked_for(outbox: Outbox) -> None:
@@ -157,7 +161,9 @@ def test_one_key_can_be_claimed_alone(outbox: Outbox) -> None:
     assert not outbox.is_waiting([])
 
 
-def deliver(outbox: Outbox, event: Waiting, delivered: dict[str, list[int]]) -> None:
+def deliver(
+    outbox: Outbox, event: ClaimedEvent, delivered: dict[str, list[int]]
+) -> None:
     delivered.setdefault(event.key, []).append(event.id)
     outbox.settle(delivered=[event])
 
@@ -170,9 +176,9 @@ def test_whatever_happens_each_key_is_delivered_in_order(
     chance = random.Random(seed)
     time = Time()
     delivered: dict[str, list[int]] = {}
-    with Outbox(str(tmp_path / str(seed)), now=time) as outbox:
+    with open_outbox(OutboxLocation(str(tmp_path / str(seed))), now=time) as outbox:
         outbox.add(WEB, [alert(chance.choice("abc"), str(n)) for n in range(25)])
-        claims: list[Waiting] = []
+        claims: list[ClaimedEvent] = []
         while outbox.is_waiting([WEB]):
             time.now += chance.choice([0.0, 1.0, 30.0])
             claims += claim(outbox, limit=chance.randint(1, 4), lease=20.0)
@@ -242,24 +248,26 @@ def test_what_a_dead_process_has_claimed_is_given_back(outbox: Outbox) -> None:
 def test_the_standing_tells_what_waits_and_why(outbox: Outbox) -> None:
     outbox.add(WEB, [alert("a"), alert("b"), alert("c")])
     a, b, c = claim(outbox)
-    outbox.settle(delivered=[a], failed=[(b, UNREACHABLE)], refused=[(c, REFUSED)])
+    outbox.settle(
+        delivered=[a], failed=[(b, UNREACHABLE)], undeliverable=[(c, REFUSED)]
+    )
 
-    standing = outbox.standing([WEB])
+    status = outbox.status([WEB])
 
-    assert standing.waiting == 1
-    assert standing.reason == UNREACHABLE.as_dict()
-    assert standing.refused == [REFUSED.as_dict()]
+    assert status.waiting == 1
+    assert status.reason == UNREACHABLE.as_dict()
+    assert status.undeliverable == [REFUSED.as_dict()]
 
 
 def test_a_refused_event_is_reported_once(outbox: Outbox) -> None:
     outbox.add(WEB, [alert("a")])
-    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+    outbox.settle(undeliverable=[(event, REFUSED) for event in claim(outbox)])
 
     outbox.mark_reported([DB])
-    assert len(outbox.standing([WEB]).refused) == 1
+    assert len(outbox.status([WEB]).undeliverable) == 1
     outbox.mark_reported([WEB])
-    assert outbox.standing([WEB]).refused == []
-    assert len(outbox.events(refused=True)) == 1
+    assert outbox.status([WEB]).undeliverable == []
+    assert len(outbox.events(undeliverable=True)) == 1
 
 
 def test_an_administrator_sees_all_of_it(outbox: Outbox, time: Time) -> None:
@@ -267,12 +275,13 @@ def test_an_administrator_sees_all_of_it(outbox: Outbox, time: Time) -> None:
     outbox.add(WEB, [event, alert("b")], run_id="run-1")
     outbox.settle(failed=[(event, UNREACHABLE) for event in claim(outbox, limit=1)])
 
-    assert outbox.counts() == {"waiting": 2, "refused": 0, "open_alerts": 0}
-    assert len(outbox.events(refused=False)) == 2
-    assert outbox.events(refused=False, limit=1) == [
+    assert outbox.counts() == {"waiting": 2, "undeliverable": 0, "open_alerts": 0}
+    assert len(outbox.events(undeliverable=False)) == 2
+    assert outbox.events(undeliverable=False, limit=1) == [
         {
             "id": 1,
-            "integration": WEB,
+            "fingerprint": WEB,
+            "server": "",
             "kind": "alert",
             "key": "a",
             "event": event.payload(),
@@ -280,7 +289,7 @@ def test_an_administrator_sees_all_of_it(outbox: Outbox, time: Time) -> None:
             "added_at": time.now,
             "attempts": 1,
             "error": UNREACHABLE.as_dict(),
-            "refused_at": None,
+            "undeliverable_at": None,
         }
     ]
 
@@ -327,7 +336,7 @@ def test_a_recovery_closes_the_alert_in_the_same_moment(outbox: Outbox) -> None:
 def test_an_alert_that_the_service_never_heard_of_is_not_open(outbox: Outbox) -> None:
     outbox.add(WEB, [alert("a")], opened=opened("a"))
 
-    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+    outbox.settle(undeliverable=[(event, REFUSED) for event in claim(outbox)])
 
     assert outbox.open_alerts() == []
 
@@ -337,7 +346,7 @@ def test_an_alert_of_which_the_service_heard_stays_open(outbox: Outbox) -> None:
     outbox.settle(delivered=claim(outbox))
     outbox.add(WEB, [alert("a")], opened=opened("a"))
 
-    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+    outbox.settle(undeliverable=[(event, REFUSED) for event in claim(outbox)])
 
     assert len(outbox.open_alerts()) == 1
 
@@ -345,26 +354,26 @@ def test_an_alert_of_which_the_service_heard_stays_open(outbox: Outbox) -> None:
 def test_a_refused_alert_is_open_again_once_it_is_tried_again(outbox: Outbox) -> None:
     outbox.add(WEB, [alert("a")], opened=opened("a"))
     outbox.add(WEB, [change("c")])
-    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+    outbox.settle(undeliverable=[(event, REFUSED) for event in claim(outbox)])
 
-    assert outbox.retry_refused("alert", DB) == 1
+    assert outbox.retry_undeliverable("alert", DB) == 1
 
     assert keys(claim(outbox, DB)) == ["a"]
     assert outbox.open_alerts(DB) == [opened("a")]
     assert outbox.open_alerts(WEB) == []
-    assert [row["key"] for row in outbox.events(refused=True)] == ["c"]
-    assert outbox.retry_refused("change", WEB) == 1
+    assert [row["key"] for row in outbox.events(undeliverable=True)] == ["c"]
+    assert outbox.retry_undeliverable("change", WEB) == 1
 
 
 def test_what_is_known_of_an_alert_is_not_lost_to_an_older_refusal(
     outbox: Outbox,
 ) -> None:
     outbox.add(WEB, [alert("a")], opened=opened("a", at=1.0))
-    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+    outbox.settle(undeliverable=[(event, REFUSED) for event in claim(outbox)])
     outbox.add(DB, [alert("a")], opened=opened("a", at=2.0))
     outbox.settle(delivered=claim(outbox, DB))
 
-    outbox.retry_refused("alert", DB)
+    outbox.retry_undeliverable("alert", DB)
 
     assert outbox.open_alerts() == [opened("a", at=2.0)]
 
@@ -372,19 +381,19 @@ def test_what_is_known_of_an_alert_is_not_lost_to_an_older_refusal(
 def test_discarding_what_was_refused_forgets_its_alert(outbox: Outbox) -> None:
     outbox.add(WEB, [alert("a")], opened=opened("a"))
     outbox.add(WEB, [change("c")])
-    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox)])
+    outbox.settle(undeliverable=[(event, REFUSED) for event in claim(outbox)])
 
-    assert outbox.discard_refused("change") == 1
-    assert outbox.discard_refused() == 1
-    assert outbox.retry_refused("alert", WEB) == 0
-    assert outbox.counts() == {"waiting": 0, "refused": 0, "open_alerts": 0}
+    assert outbox.discard_undeliverable("change") == 1
+    assert outbox.discard_undeliverable() == 1
+    assert outbox.retry_undeliverable("alert", WEB) == 0
+    assert outbox.counts() == {"waiting": 0, "undeliverable": 0, "open_alerts": 0}
 
 
 def test_what_cannot_be_remembered_is_not_queued_either(outbox: Outbox) -> None:
     with pytest.raises(TypeError):
         outbox.add(WEB, [alert("a")], opened=opened("a", details={"x": object()}))
 
-    assert outbox.counts() == {"waiting": 0, "refused": 0, "open_alerts": 0}
+    assert outbox.counts() == {"waiting": 0, "undeliverable": 0, "open_alerts": 0}
     outbox.add(WEB, [alert("a")])
     assert outbox.is_waiting([WEB])
 
@@ -402,19 +411,19 @@ def test_what_is_too_old_is_dropped_with_its_alert(outbox: Outbox, time: Time) -
 
     assert outbox.prune() == 2
 
-    assert [row["key"] for row in outbox.events(refused=False)] == ["new"]
+    assert [row["key"] for row in outbox.events(undeliverable=False)] == ["new"]
     assert [kept.alert_key for kept in outbox.open_alerts()] == ["known", "new"]
 
 
 def test_what_is_too_much_is_dropped_the_oldest_first(outbox: Outbox) -> None:
     outbox.add(WEB, [alert(str(number)) for number in range(6)])
-    outbox.settle(refused=[(event, REFUSED) for event in claim(outbox, limit=3)])
+    outbox.settle(undeliverable=[(event, REFUSED) for event in claim(outbox, limit=3)])
     outbox.add(WEB, [alert(str(number)) for number in range(6, 8)])
 
-    assert outbox.prune(most_waiting=3, most_refused=1) == 2
+    assert outbox.prune(max_waiting=3, max_undeliverable=1) == 2
 
-    assert [row["key"] for row in outbox.events(refused=False)] == ["5", "6", "7"]
-    assert [row["key"] for row in outbox.events(refused=True)] == ["2"]
+    assert [row["key"] for row in outbox.events(undeliverable=False)] == ["5", "6", "7"]
+    assert [row["key"] for row in outbox.events(undeliverable=True)] == ["2"]
 
 
 def test_nothing_is_dropped_without_need(outbox: Outbox) -> None:
@@ -517,9 +526,11 @@ def test_the_service_never_sees_more_than_the_limit(
     chance = random.Random(seed)
     time = Time()
     arrivals: list[float] = []
-    with Outbox(str(tmp_path / f"{seed}-{rate_limit}"), now=time) as outbox:
+    with open_outbox(
+        OutboxLocation(str(tmp_path / f"{seed}-{rate_limit}")), now=time
+    ) as outbox:
         outbox.add(WEB, [alert(str(number)) for number in range(120)])
-        under_way: list[tuple[float, Waiting]] = []
+        under_way: list[tuple[float, ClaimedEvent]] = []
         for _step in range(150):
             events, pause = outbox.claim(
                 WEB, ME, limit=chance.randint(1, 30), lease=3600, rate_limit=rate_limit

@@ -22,24 +22,34 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty import (
-    outbox as module,
+    events,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
     AlertEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    FILE_NAME,
     DamagedOutbox,
     NewerOutbox,
     OpenAlert,
-    Outbox,
     OutboxError,
-    exists,
+    OutboxLocation,
+    may_have_data,
+    open_outbox,
+    schema,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.model import (
+    FILE_NAME,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
+    Outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.sqlite import (
+    SqliteDatabase,
     move_aside,
 )
 
 WEB = "integration-1"
-CORE = Path(module.__file__).parents[1]
+CORE = Path(events.__file__).parents[1]
 
 
 def alert(key: str = "a", text: str = "") -> AlertEvent:
@@ -48,14 +58,18 @@ def alert(key: str = "a", text: str = "") -> AlertEvent:
     )
 
 
+def open_at(folder: Path) -> Outbox:
+    return open_outbox(OutboxLocation(str(folder)))
+
+
 def add(folder: Path, key: str = "a") -> None:
-    with Outbox(str(folder)) as outbox:
+    with open_at(folder) as outbox:
         outbox.add(WEB, [alert(key)])
 
 
 def waiting(folder: Path) -> list[str]:
-    with Outbox(str(folder)) as outbox:
-        return [row["key"] for row in outbox.events(refused=False)]
+    with open_at(folder) as outbox:
+        return [row["key"] for row in outbox.events(undeliverable=False)]
 
 
 def mode(path: Path) -> int:
@@ -72,7 +86,9 @@ def start_python(code: str, *arguments: str, **options: t.Any) -> subprocess.Pop
     prelude = """
 import os, sys, time
 from _flashduty.events import AlertEvent
-from _flashduty.outbox import Outbox, OutboxError
+from _flashduty.outbox import OutboxError, OutboxLocation, open_outbox
+from _flashduty.outbox.queue import Outbox
+from _flashduty.outbox.sqlite import SqliteDatabase
 from _flashduty.processes import process_name
 def alert(key):
     return AlertEvent.create(title_rule="t", event_status="Critical", alert_key=key, description="d" * 500)
@@ -118,7 +134,7 @@ def test_folder_and_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "state"
     old_mask = os.umask(0)
     try:
-        with Outbox(str(folder)) as outbox:
+        with open_at(folder) as outbox:
             outbox.add(WEB, [alert()])
             modes = {path.name: mode(path) for path in folder.iterdir()}
     finally:
@@ -131,7 +147,7 @@ def test_folder_and_files_are_for_their_owner_alone(tmp_path: Path) -> None:
 
 def test_wider_rights_are_narrowed(tmp_path: Path) -> None:
     folder = tmp_path / "state"
-    with Outbox(str(folder)) as outbox:
+    with open_at(folder) as outbox:
         outbox.add(WEB, [alert()])
         folder.chmod(0o777)
         for path in folder.iterdir():
@@ -154,15 +170,14 @@ def test_what_belongs_to_somebody_else_is_left_alone(tmp_path: Path) -> None:
     assert mode(folder) == 0o755
 
 
-def test_the_folder_may_be_in_the_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
+def test_nothing_is_made_only_to_look(tmp_path: Path) -> None:
+    location = OutboxLocation(str(tmp_path / "state"))
 
-    assert not exists("~/.ansible/flashduty")
-    with Outbox("~/.ansible/flashduty") as outbox:
-        assert outbox.folder == str(tmp_path / ".ansible/flashduty")
-    assert exists("~/.ansible/flashduty")
+    assert not may_have_data(location)
+    assert list(tmp_path.iterdir()) == []
+    with open_outbox(location) as outbox:
+        assert outbox.place == str(tmp_path / "state")
+    assert may_have_data(location)
 
 
 # -- what is committed stays
@@ -181,7 +196,7 @@ def test_what_was_added_survives_a_killed_writer(tmp_path: Path, journal: str) -
 folder, run = sys.argv[1:]
 print("ready", flush=True)
 for number in range(100000):
-    with Outbox(folder) as outbox:
+    with open_outbox(OutboxLocation(folder)) as outbox:
         outbox.add("integration-1", [alert(f"{run}-{number}")])
     os.write(1, f"{run}-{number}\\n".encode())
 """,
@@ -210,7 +225,7 @@ def test_several_processes_share_one_outbox(tmp_path: Path) -> None:
     writers = [
         start_python(
             """
-with Outbox(sys.argv[1]) as outbox:
+with open_outbox(OutboxLocation(sys.argv[1])) as outbox:
     for number in range(60):
         outbox.add("integration-1", [alert(f"{sys.argv[2]}-{number}")])
 """,
@@ -223,7 +238,7 @@ with Outbox(sys.argv[1]) as outbox:
         start_python(
             """
 idle_since = time.monotonic()
-with Outbox(sys.argv[1]) as outbox:
+with open_outbox(OutboxLocation(sys.argv[1])) as outbox:
     while time.monotonic() - idle_since < 1.5:
         events, _pause = outbox.claim("integration-1", process_name(), limit=3, lease=60)
         outbox.settle(delivered=events)
@@ -253,7 +268,7 @@ def test_many_may_be_the_first(tmp_path: Path) -> None:
             """
 folder, number, moment = sys.argv[1:]
 time.sleep(max(0, float(moment) - time.time()))
-with Outbox(folder) as outbox:
+with open_outbox(OutboxLocation(folder)) as outbox:
     outbox.add("integration-1", [alert(number)])
 """,
             str(tmp_path / "state"),
@@ -270,14 +285,13 @@ with Outbox(folder) as outbox:
 def test_opening_the_file_twice_does_not_end_a_lock(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     block_shared_memory(folder)
-    with Outbox(str(folder)) as outbox, outbox._transaction():
-        with Outbox(str(folder)):
+    with open_at(folder) as outbox, outbox.transaction():
+        with open_at(folder):
             pass
         other = start_python(
             """
 started = time.monotonic()
-with Outbox(sys.argv[1]) as outbox:
-    outbox._db.execute("PRAGMA busy_timeout = 300")
+with Outbox(SqliteDatabase(sys.argv[1], busy_timeout=0.3)) as outbox:
     try:
         outbox.add("integration-1", [alert("a")])
     except OutboxError as problem:
@@ -292,9 +306,8 @@ with Outbox(sys.argv[1]) as outbox:
 
 def test_who_writes_for_too_long_does_not_stop_others_for_ever(tmp_path: Path) -> None:
     folder = tmp_path / "state"
-    with Outbox(str(folder)) as outbox:
-        outbox._db.execute("PRAGMA busy_timeout = 200")
-        with contextlib.closing(sqlite3.connect(outbox.path)) as other:
+    with Outbox(SqliteDatabase(str(folder), busy_timeout=0.2)) as outbox:
+        with contextlib.closing(sqlite3.connect(folder / FILE_NAME)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(OutboxError, match="locked"):
                 outbox.add(WEB, [alert()])
@@ -355,7 +368,7 @@ def test_a_full_disk_loses_nothing_and_says_so(mount: t.Callable[..., Path]) -> 
     place = mount_memory(mount, "256k")
     folder = place / "state"
     stored = 0
-    with Outbox(str(folder)) as outbox:
+    with open_at(folder) as outbox:
         with pytest.raises(OutboxError, match=r"cannot use .*full"):
             for number in range(10_000):
                 outbox.add(WEB, [alert(str(number), "d" * 2000)])
@@ -374,7 +387,7 @@ def test_a_limit_of_file_sizes_is_like_a_full_disk(tmp_path: Path) -> None:
 
     writer = start_python(
         """
-with Outbox(sys.argv[1]) as outbox:
+with open_outbox(OutboxLocation(sys.argv[1])) as outbox:
     try:
         for number in range(10000):
             outbox.add("integration-1", [alert(str(number))])
@@ -490,14 +503,14 @@ def test_the_side_files_go_with_the_damaged_file(tmp_path: Path) -> None:
 def test_a_file_of_another_program_is_damage(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
         db.execute("CREATE TABLE something_else (x)")
-        db.execute(f"PRAGMA user_version = {module.SCHEMA_VERSION}")
+        db.execute(f"PRAGMA user_version = {schema.VERSION}")
 
     with pytest.raises(DamagedOutbox, match="no such table"):
         add(tmp_path)
 
 
 def test_whatever_is_damaged_only_our_own_errors_come_out(tmp_path: Path) -> None:
-    with Outbox(str(tmp_path / "good")) as outbox:
+    with open_at(tmp_path / "good") as outbox:
         for number in range(30):
             outbox.add(
                 WEB,
@@ -523,24 +536,24 @@ def test_whatever_is_damaged_only_our_own_errors_come_out(tmp_path: Path) -> Non
 
 
 def use_all_of_it(folder: Path) -> None:
-    with Outbox(str(folder)) as outbox:
+    with open_at(folder) as outbox:
         outbox.counts()
-        outbox.standing([WEB])
+        outbox.status([WEB])
         outbox.open_alerts()
-        outbox.events(refused=False)
+        outbox.events(undeliverable=False)
         outbox.add(WEB, [alert("new")], closed=["1"])
         claimed, _pause = outbox.claim(WEB, "me", limit=9, lease=9, rate_limit=90)
         outbox.settle(delivered=claimed[:3], unsent=claimed[3:])
         outbox.release_dead()
-        outbox.prune(most_waiting=3)
-        outbox.retry_refused("alert", WEB)
-        outbox.discard_refused()
+        outbox.prune(max_waiting=3)
+        outbox.retry_undeliverable("alert", WEB)
+        outbox.discard_undeliverable()
 
 
 def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     add(tmp_path)
     with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
-        db.execute(f"PRAGMA user_version = {module.SCHEMA_VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
     before = (tmp_path / FILE_NAME).read_bytes()
 
     with pytest.raises(NewerOutbox, match="newer version of the collection"):
@@ -550,7 +563,7 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_our_own_code_is_no_damage(tmp_path: Path) -> None:
-    outbox = Outbox(str(tmp_path))
+    outbox = open_at(tmp_path)
     outbox.close()
 
     with pytest.raises(OutboxError) as caught:
@@ -563,10 +576,10 @@ def test_a_mistake_in_our_own_code_is_no_damage(tmp_path: Path) -> None:
 def test_a_file_that_is_no_longer_the_one_in_use_is_noticed(
     tmp_path: Path, replace: bool
 ) -> None:
-    with Outbox(str(tmp_path)) as outbox:
+    with open_at(tmp_path) as outbox:
         outbox.check()
         move_aside(str(tmp_path))
-        with Outbox(str(tmp_path if replace else tmp_path / "elsewhere")):
+        with open_at(tmp_path if replace else tmp_path / "elsewhere"):
             pass
 
         assert not outbox.is_current()

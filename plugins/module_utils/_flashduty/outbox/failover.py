@@ -1,0 +1,99 @@
+"""An outbox that stays usable: what is damaged is replaced, and where one place is of no use the next one serves."""
+
+from __future__ import annotations
+
+import tempfile
+import typing as t
+
+from . import sqlite
+from .model import DamagedOutbox, OutboxError, OutboxLocation
+from .queue import Outbox
+
+Result = t.TypeVar("Result")
+
+
+class FailoverOutbox:
+    """The outbox of a run, opened when it is first used, and kept open: that takes ten times as long as using it.
+
+    :param location: where to begin.
+    :param open_outbox: opens the outbox at a location.
+    :param warn: told, once each, what a person should know.
+    :param moved: called when events go to another outbox from now on.
+    """
+
+    def __init__(
+        self,
+        location: OutboxLocation,
+        open_outbox: t.Callable[[OutboxLocation], Outbox],
+        *,
+        warn: t.Callable[[str], None],
+        moved: t.Callable[[], None] = lambda: None,
+    ) -> None:
+        self.location = location
+        self._open = open_outbox
+        self._warn = warn
+        self._moved = moved
+        self._outbox: Outbox | None = None
+        self._replacements = _temporary_locations()
+
+    def use(self, function: t.Callable[[Outbox], Result], default: Result) -> Result:
+        """Return what a function makes of the outbox, wherever it is by now.
+
+        :param default: what to return when there is none at all.
+        """
+        while True:
+            try:
+                if self._outbox is None or not self._outbox.is_current():
+                    self.close()
+                    self._outbox = self._open(self.location)
+                return function(self._outbox)
+            except DamagedOutbox as exc:
+                problem = str(exc)
+                self.close()
+                if self._replace_file(problem):
+                    continue
+            except OutboxError as exc:
+                problem = str(exc)
+                self.close()
+            if not self._go_elsewhere(problem):
+                return default
+
+    def close(self) -> None:
+        """Close it until it is used again."""
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
+            outbox.close()
+
+    def _replace_file(self, problem: str) -> bool:
+        try:
+            aside = sqlite.move_aside(self.location.path)
+        except OSError:
+            return False
+        self._warn(
+            f"{problem}. It was moved to {aside}, and a new one is used: events that waited in it are not delivered,"
+            " and alerts that were open are to be closed by hand."
+        )
+        self._moved()
+        return True
+
+    def _go_elsewhere(self, problem: str) -> bool:
+        location = next(self._replacements, None)
+        if location is None:
+            self._warn(f"{problem}. Alerts of this run are not sent.")
+            return False
+        self._warn(
+            f"{problem}. Alerts of this run go out by way of {location} instead, and their recovery is not remembered."
+        )
+        self.location = location
+        self._moved()
+        return True
+
+
+def _temporary_locations() -> t.Iterator[OutboxLocation]:
+    """Make one folder after the other that may serve in the place of the state path."""
+    for place in (tempfile.gettempdir(), "/dev/shm"):
+        try:
+            folder = tempfile.mkdtemp(prefix="flashduty-", dir=place)
+        except OSError:
+            continue
+        yield OutboxLocation(folder)

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+"""What an outbox is made of, as plain data. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+FILE_NAME = "outbox.sqlite3"
+
+
+class OutboxError(Exception):
+    """The outbox cannot be used; the text says why, in words for a person."""
+
+
+class DamagedOutbox(OutboxError):
+    """The outbox is not what was written: a new one has to be made."""
+
+
+class NewerOutbox(OutboxError):
+    """A newer version of the collection has written the outbox; this one leaves it alone."""
+
+
+@dataclass(frozen=True)
+class OutboxLocation:
+    """Where an outbox is.
+
+    :param path: the folder of the local outbox, absolute.
+    """
+
+    path: str
+
+    @classmethod
+    def from_message(cls, message: t.Mapping[str, t.Any]) -> OutboxLocation:
+        """Return what :meth:`as_message` has put into a message."""
+        return cls(**message)
+
+    def as_message(self) -> dict[str, t.Any]:
+        """Return plain data for another process. It is a secret: only standard input may carry it."""
+        return {"path": self.path}
+
+    def __str__(self) -> str:
+        """What a person is told: the place without a password."""
+        return self.path
+
+
+@dataclass(frozen=True)
+class OpenAlert:
+    """An alert that Flashduty holds as open, as far as we know.
+
+    :param origin: what raised it; alerts are looked up by it.
+    :param opened_at: seconds since the epoch.
+    :param details: plain data that only the one who raised the alert understands.
+    """
+
+    alert_key: str
+    origin: str
+    title: str
+    status: str
+    opened_at: float
+    details: dict[str, t.Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClaimedEvent:
+    """An event that a courier has claimed, to send it now."""
+
+    id: int
+    fingerprint: str
+    kind: str
+    key: str
+    payload: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class QueueStatus:
+    """What waits and what was refused for some integrations.
+
+    :param waiting: the number of events that are not delivered yet.
+    :param reason: the error of the latest failed attempt, as :meth:`FlashdutyError.as_dict`, or None.
+    :param undeliverable: the errors of events that were refused for good and that nobody was told of yet.
+    """
+
+    waiting: int
+    reason: dict[str, t.Any] | None
+    undeliverable: list[dict[str, t.Any]]
+
+
+@dataclass(frozen=True)
+class IntegrationStatus:
+    """What the outbox holds for one integration.
+
+    :param fingerprint: ``Connection.fingerprint``: it tells integrations apart without telling their keys.
+    :param kind: ``alert`` or ``change``.
+    :param server: host and port that the latest event was meant for; empty when that is not known.
+    :param waiting: the number of events that are not delivered yet.
+    :param undeliverable: the number of events that were refused for good.
+    :param open_alerts: the number of alerts that are open.
+    """
+
+    fingerprint: str
+    kind: str
+    server: str
+    waiting: int
+    undeliverable: int
+    open_alerts: int

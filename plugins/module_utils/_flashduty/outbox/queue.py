@@ -1,0 +1,637 @@
+"""The outbox: events that wait, events that were refused, and alerts that are open, in one database.
+
+What was added is safe against SIGKILL once :meth:`Outbox.add` has returned. Several processes may use one outbox:
+couriers claim events with a lease, and a claim of a process that is gone counts no more. Open alerts are in the same
+transactions as their events, so "sent" and "remembered" cannot disagree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import typing as t
+from collections import Counter
+
+from ..errors import FlashdutyError
+from ..events import Event
+from ..processes import is_gone
+from .database import Database, Values
+from .model import (
+    ClaimedEvent,
+    DamagedOutbox,
+    IntegrationStatus,
+    OpenAlert,
+    QueueStatus,
+)
+from .rate_limit import WINDOW, allowance, bucket_of
+
+# Stale alerts mislead, and an unattended outbox must not fill the disk.
+MAX_AGE = 7 * 86400.0
+MAX_WAITING = 100_000
+MAX_UNDELIVERABLE = 1_000
+
+_MAX_LEASE = 3600.0
+
+_WAITS = "undeliverable_at IS NULL"
+# No lease is longer than the longest: a later end comes from a clock that was set back.
+_IS_CLAIMED = f"(claimed_by IS NOT NULL AND claimed_until >= :now AND claimed_until <= :now + {_MAX_LEASE})"
+_OF_ALERT = (
+    "flashduty_events.fingerprint = flashduty_open_alerts.fingerprint AND kind = 'alert'"
+    " AND key = flashduty_open_alerts.alert_key"
+)
+# An alert is open from the moment it is queued. One whose every event was refused is not: the service never heard of
+# it, and no recovery is owed.
+_IS_OPEN = f"(confirmed = 1 OR EXISTS (SELECT 1 FROM flashduty_events WHERE {_WAITS} AND {_OF_ALERT}))"
+_UNCLAIM = "claimed_by = NULL, claimed_until = NULL"
+
+
+class Outbox:
+    """One open outbox. Use as a context manager; not to be carried over a fork, nor shared by threads.
+
+    All methods raise OutboxError when the database cannot be used.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> Outbox:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self._database.place
+
+    def size(self) -> int:
+        """Return the space that it takes, in bytes."""
+        return self._database.size()
+
+    def is_current(self) -> bool:
+        """Say whether this is still what others use: a file may have been moved aside, or deleted."""
+        return self._database.is_current()
+
+    def check(self) -> None:
+        """Make sure that this is still what others use.
+
+        :raises DamagedOutbox: when it is not.
+        """
+        if not self.is_current():
+            raise DamagedOutbox(f"{self.place} was replaced")
+
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        """Let all that is done inside happen together or not at all."""
+        return self._database.transaction()
+
+    # -- what a run writes
+
+    def add(
+        self,
+        fingerprint: str,
+        events: t.Iterable[Event],
+        *,
+        server: str = "",
+        run_id: str = "",
+        opened: OpenAlert | None = None,
+        updated: t.Iterable[OpenAlert] = (),
+        closed: t.Iterable[str] = (),
+    ) -> None:
+        """Queue events, and remember in the same transaction what they open and close.
+
+        :param fingerprint: the integration to send them to.
+        :param server: host and port of its URL, for people.
+        :param opened: the alert that the events open, or raise again.
+        :param updated: open alerts whose details have changed.
+        :param closed: keys of alerts that the events close.
+        :raises OutboxError: when nothing could be written; then nothing was.
+        """
+        with self._database.transaction():
+            # The ledger first: its rows put in order what several controllers write about one alert.
+            if opened is not None:
+                self._remember(fingerprint, opened, server)
+            self._database.run_each(
+                "UPDATE flashduty_open_alerts SET details = :details"
+                " WHERE fingerprint = :fingerprint AND alert_key = :key",
+                [
+                    {
+                        "fingerprint": fingerprint,
+                        "key": alert.alert_key,
+                        "details": json.dumps(alert.details),
+                    }
+                    for alert in updated
+                ],
+            )
+            self._database.run_each(
+                "DELETE FROM flashduty_open_alerts WHERE fingerprint = :fingerprint AND alert_key = :key",
+                [{"fingerprint": fingerprint, "key": key} for key in sorted(closed)],
+            )
+            now = self._database.now()
+            self._database.run_each(
+                "INSERT INTO flashduty_events (fingerprint, server, kind, key, payload, run_id, added_at)"
+                " VALUES (:fingerprint, :server, :kind, :key, :payload, :run_id, :now)",
+                [
+                    {
+                        "fingerprint": fingerprint,
+                        "server": server,
+                        "kind": event.kind,
+                        "key": event.key,
+                        "payload": json.dumps(event.payload()),
+                        "run_id": run_id,
+                        "now": now,
+                    }
+                    for event in events
+                ],
+            )
+
+    def _remember(self, fingerprint: str, alert: OpenAlert, server: str) -> None:
+        # Raised again: it opened when it opened, and what was confirmed stays confirmed.
+        self._database.run(
+            "INSERT INTO flashduty_open_alerts"
+            " (fingerprint, alert_key, server, origin, title, status, opened_at, details)"
+            " VALUES (:fingerprint, :key, :server, :origin, :title, :status, :opened_at, :details)"
+            " ON CONFLICT (fingerprint, alert_key) DO UPDATE SET server = excluded.server,"
+            " origin = excluded.origin, title = excluded.title, status = excluded.status,"
+            " details = excluded.details",
+            {
+                "fingerprint": fingerprint,
+                "key": alert.alert_key,
+                "server": server,
+                "origin": alert.origin,
+                "title": alert.title,
+                "status": alert.status,
+                "opened_at": alert.opened_at,
+                "details": json.dumps(alert.details),
+            },
+        )
+
+    def open_alerts(
+        self, fingerprint: str | None = None, origin: str | None = None
+    ) -> list[OpenAlert]:
+        """Return the open alerts, the oldest first; of one integration and origin, where given."""
+        where, values = _where(fingerprint=fingerprint, origin=origin)
+        rows = self._database.rows(
+            "SELECT alert_key, origin, title, status, opened_at, details FROM flashduty_open_alerts"
+            f" WHERE {_IS_OPEN}{where} ORDER BY opened_at, alert_key",
+            values,
+        )
+        return [
+            OpenAlert(key, origin, title, status, opened_at, self._load_json(details))
+            for key, origin, title, status, opened_at, details in rows
+        ]
+
+    def status(self, fingerprints: t.Iterable[str]) -> QueueStatus:
+        """Return what waits and what was refused for these integrations."""
+        clause, values = _in_clause("fingerprint", fingerprints)
+        ((waiting,),) = self._database.rows(
+            f"SELECT count(*) FROM flashduty_events WHERE {_WAITS} AND {clause}",
+            values,
+        )
+        reasons = self._database.rows(
+            f"SELECT error FROM flashduty_events WHERE {_WAITS} AND error IS NOT NULL AND {clause}"
+            " ORDER BY attempts DESC, id DESC LIMIT 1",
+            values,
+        )
+        undeliverable = self._database.rows(
+            "SELECT error FROM flashduty_events WHERE undeliverable_at IS NOT NULL AND reported = 0"
+            f" AND {clause} ORDER BY id",
+            values,
+        )
+        return QueueStatus(
+            waiting,
+            self._load_json(reasons[0][0]) if reasons else None,
+            [self._load_json(error) for (error,) in undeliverable],
+        )
+
+    def is_waiting(
+        self,
+        fingerprints: t.Iterable[str],
+        *,
+        kind: str | None = None,
+        key: str | None = None,
+    ) -> bool:
+        """Say whether anything waits for these integrations; of one kind and key, where given."""
+        clause, values = _in_clause("fingerprint", fingerprints)
+        where, more = _where(kind=kind, key=key)
+        return bool(
+            self._database.rows(
+                f"SELECT 1 FROM flashduty_events WHERE {_WAITS} AND {clause}{where} LIMIT 1",
+                {**values, **more},
+            )
+        )
+
+    def mark_reported(self, fingerprints: t.Iterable[str]) -> None:
+        """Note that a person was told of all that was refused for these integrations."""
+        clause, values = _in_clause("fingerprint", fingerprints)
+        with self._database.transaction():
+            self._database.run(
+                "UPDATE flashduty_events SET reported = 1 WHERE undeliverable_at IS NOT NULL AND reported = 0"
+                f" AND {clause}",
+                values,
+            )
+
+    # -- what a courier does
+
+    def claim(
+        self,
+        fingerprint: str,
+        courier: str,
+        *,
+        limit: int,
+        lease: float,
+        rate_limit: int = 0,
+        key: str | None = None,
+    ) -> tuple[list[ClaimedEvent], float]:
+        """Claim events to send now; of each key only the first, so that order is kept.
+
+        Events that failed before come after those that did not, so that one bad event holds up no other.
+        What all couriers of this outbox have claimed in the last minute counts towards the rate limit.
+
+        :param courier: the name that the claim is made in; see :func:`process_name`.
+        :param limit: how many at most.
+        :param lease: seconds until the claim ends by itself.
+        :param rate_limit: requests a minute, a tenth of it in any second; 0 is off.
+        :param key: only events of this alert or change, where given.
+        :returns: the events, and the seconds until the rate limit allows more (0 when it is not in the way).
+        """
+        with self._database.transaction():
+            now = self._database.now()
+            pause = 0.0
+            if rate_limit:
+                allowed, pause = self._allowance(fingerprint, rate_limit, now)
+                limit = min(limit, allowed)
+            where, values = _where(key=key)
+            claimed = [
+                ClaimedEvent(*row)
+                for row in self._database.rows(
+                    "SELECT id, fingerprint, kind, key, payload, attempts FROM flashduty_events AS event"
+                    f" WHERE {_WAITS} AND fingerprint = :fingerprint{where} AND NOT {_IS_CLAIMED}"
+                    " AND NOT EXISTS (SELECT 1 FROM flashduty_events AS earlier"
+                    "  WHERE earlier.undeliverable_at IS NULL AND earlier.fingerprint = event.fingerprint"
+                    "  AND earlier.kind = event.kind AND earlier.key = event.key AND earlier.id < event.id)"
+                    " ORDER BY attempts, id LIMIT :limit",
+                    {"fingerprint": fingerprint, "now": now, "limit": limit, **values},
+                )
+            ]
+            until = now + min(lease, _MAX_LEASE)
+            self._database.run_each(
+                "UPDATE flashduty_events SET claimed_by = :courier, claimed_until = :until WHERE id = :id",
+                [
+                    {"courier": courier, "until": until, "id": event.id}
+                    for event in claimed
+                ],
+            )
+        return claimed, pause
+
+    def _allowance(
+        self, fingerprint: str, rate_limit: int, now: float
+    ) -> tuple[int, float]:
+        values = {"fingerprint": fingerprint, "now": now}
+        ((under_way,),) = self._database.rows(
+            f"SELECT count(*) FROM flashduty_events WHERE {_WAITS} AND fingerprint = :fingerprint AND {_IS_CLAIMED}",
+            values,
+        )
+        ended = self._database.rows(
+            "SELECT bucket, count FROM flashduty_requests WHERE fingerprint = :fingerprint"
+            f" AND bucket > :now - {WINDOW} AND bucket <= :now + 1 ORDER BY bucket DESC",
+            values,
+        )
+        return allowance(
+            rate_limit,
+            now=now,
+            under_way=under_way,
+            ended=[(bucket, count) for bucket, count in ended],
+        )
+
+    def _note_requests(self, fingerprints: t.Iterable[str]) -> None:
+        """Count requests that have ended now."""
+        now = self._database.now()
+        self._database.run_each(
+            "INSERT INTO flashduty_requests (fingerprint, bucket, count) VALUES (:fingerprint, :bucket, :count)"
+            " ON CONFLICT (fingerprint, bucket) DO UPDATE SET count = flashduty_requests.count + excluded.count",
+            [
+                {"fingerprint": fingerprint, "bucket": bucket_of(now), "count": count}
+                for fingerprint, count in sorted(Counter(fingerprints).items())
+            ],
+        )
+        # What lies in the future comes from a clock that was set back.
+        self._database.run(
+            f"DELETE FROM flashduty_requests WHERE bucket <= :now - {WINDOW} OR bucket > :now + 1",
+            {"now": now},
+        )
+
+    def settle(
+        self,
+        *,
+        delivered: t.Iterable[ClaimedEvent] = (),
+        failed: t.Iterable[tuple[ClaimedEvent, FlashdutyError]] = (),
+        undeliverable: t.Iterable[tuple[ClaimedEvent, FlashdutyError]] = (),
+        unsent: t.Iterable[ClaimedEvent] = (),
+    ) -> None:
+        """Note how attempts have ended.
+
+        :param delivered: accepted by the service; they leave the outbox.
+        :param failed: to be tried again; their claims end.
+        :param undeliverable: refused for good; they are kept aside with the reason.
+        :param unsent: claimed, but not tried; their claims end.
+        """
+        delivered, failed, undeliverable = (
+            list(delivered),
+            list(failed),
+            list(undeliverable),
+        )
+        with self._database.transaction():
+            tried = [
+                *delivered,
+                *(event for event, _error in [*failed, *undeliverable]),
+            ]
+            self._note_requests(event.fingerprint for event in tried)
+            self._database.run_each(
+                "DELETE FROM flashduty_events WHERE id = :id",
+                [{"id": event.id} for event in delivered],
+            )
+            self._database.run_each(
+                f"UPDATE flashduty_events SET attempts = attempts + 1, error = :error, {_UNCLAIM} WHERE id = :id",
+                [_as_failed(event, error) for event, error in failed],
+            )
+            self._database.run_each(
+                f"UPDATE flashduty_events SET {_UNCLAIM} WHERE id = :id",
+                [{"id": event.id} for event in unsent],
+            )
+            now = self._database.now()
+            self._database.run_each(
+                "UPDATE flashduty_events SET attempts = attempts + 1, error = :error, undeliverable_at = :now,"
+                f" reported = 0, {_UNCLAIM} WHERE id = :id",
+                [
+                    {**_as_failed(event, error), "now": now}
+                    for event, error in undeliverable
+                ],
+            )
+            self._database.run_each(
+                "UPDATE flashduty_open_alerts SET confirmed = 1"
+                " WHERE confirmed = 0 AND fingerprint = :fingerprint AND alert_key = :key",
+                [
+                    {"fingerprint": fingerprint, "key": key}
+                    for fingerprint, key in sorted(
+                        {(e.fingerprint, e.key) for e in delivered if e.kind == "alert"}
+                    )
+                ],
+            )
+
+    def release(self, courier: str) -> None:
+        """Give back all that a courier has claimed."""
+        with self._database.transaction():
+            claimed = self._database.rows(
+                "SELECT fingerprint FROM flashduty_events WHERE claimed_by = :courier",
+                {"courier": courier},
+            )
+            if claimed:
+                # Some of it may have been sent.
+                self._note_requests(fingerprint for (fingerprint,) in claimed)
+                self._database.run(
+                    f"UPDATE flashduty_events SET {_UNCLAIM} WHERE claimed_by = :courier",
+                    {"courier": courier},
+                )
+
+    def release_dead(self) -> None:
+        """Give back what processes have claimed that are gone from this machine."""
+        for (courier,) in self._database.rows(
+            "SELECT DISTINCT claimed_by FROM flashduty_events WHERE claimed_by IS NOT NULL"
+        ):
+            if is_gone(courier):
+                self.release(courier)
+
+    def prune(
+        self,
+        *,
+        max_age: float = MAX_AGE,
+        max_waiting: int = MAX_WAITING,
+        max_undeliverable: int = MAX_UNDELIVERABLE,
+    ) -> int:
+        """Keep the outbox bounded: drop the oldest events beyond an age or a number.
+
+        :param max_age: seconds.
+        :returns: the number of waiting events that were dropped.
+        """
+        with self._database.transaction():
+            oldest = self._database.now() - max_age
+            dropped = self._prune(_WAITS, "added_at", oldest, max_waiting)
+            self._prune(
+                "undeliverable_at IS NOT NULL",
+                "undeliverable_at",
+                oldest,
+                max_undeliverable,
+            )
+            self._delete_unconfirmed_alerts()
+        return dropped
+
+    def _prune(self, which: str, column: str, oldest: float, most: int) -> int:
+        return self._database.run(
+            f"DELETE FROM flashduty_events WHERE {which} AND ({column} < :oldest OR id <= (SELECT id FROM"
+            f" flashduty_events WHERE {which} ORDER BY id DESC LIMIT 1 OFFSET :most))",
+            {"oldest": oldest, "most": most},
+        )
+
+    def _delete_unconfirmed_alerts(self) -> None:
+        """Forget the alerts that the service never heard of, and never will."""
+        self._database.run(
+            "DELETE FROM flashduty_open_alerts WHERE confirmed = 0"
+            f" AND NOT EXISTS (SELECT 1 FROM flashduty_events WHERE {_OF_ALERT})"
+        )
+
+    # -- what an administrator looks at and does
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of events that wait, of those that were refused, and of open alerts."""
+        ((waiting, undeliverable),) = self._database.rows(
+            "SELECT count(*) - count(undeliverable_at), count(undeliverable_at) FROM flashduty_events"
+        )
+        ((open_alerts,),) = self._database.rows(
+            f"SELECT count(*) FROM flashduty_open_alerts WHERE {_IS_OPEN}"
+        )
+        return {
+            "waiting": waiting,
+            "undeliverable": undeliverable,
+            "open_alerts": open_alerts,
+        }
+
+    def integrations(self) -> list[IntegrationStatus]:
+        """Return what there is for each integration, those in force and all others."""
+        found: dict[tuple[str, str], dict[str, t.Any]] = {}
+        for row in self._database.rows(
+            "SELECT fingerprint, kind, max(server), count(*) - count(undeliverable_at), count(undeliverable_at)"
+            " FROM flashduty_events GROUP BY fingerprint, kind"
+        ):
+            found[row[0], row[1]] = {
+                "server": row[2],
+                "waiting": row[3],
+                "undeliverable": row[4],
+            }
+        for fingerprint, server, count in self._database.rows(
+            f"SELECT fingerprint, max(server), count(*) FROM flashduty_open_alerts WHERE {_IS_OPEN}"
+            " GROUP BY fingerprint"
+        ):
+            entry = found.setdefault((fingerprint, "alert"), {})
+            entry["open_alerts"] = count
+            entry["server"] = entry.get("server") or server
+        return [
+            IntegrationStatus(
+                fingerprint,
+                kind,
+                entry["server"],
+                entry.get("waiting", 0),
+                entry.get("undeliverable", 0),
+                entry.get("open_alerts", 0),
+            )
+            for (fingerprint, kind), entry in sorted(found.items())
+        ]
+
+    def adopt(
+        self, kind: str, fingerprint: str, *, server: str, others: t.Iterable[str]
+    ) -> int:
+        """Let one integration have what waits, was refused or is open for others of its kind.
+
+        :param kind: ``alert`` or ``change``.
+        :param fingerprint: the integration in force.
+        :param server: host and port of its URL, for people.
+        :param others: the fingerprints of those that are no longer in force. What a courier is just sending stays.
+        :returns: the number of events and of open alerts that were moved.
+        """
+        clause, values = _in_clause("fingerprint", set(others) - {fingerprint})
+        values.update(mine=fingerprint, server=server, kind=kind)
+        moved = 0
+        with self._database.transaction():
+            if kind == "alert":
+                moved += self._move_alerts(clause, values)
+            moved += self._database.run(
+                "UPDATE flashduty_events SET fingerprint = :mine, server = :server, attempts = 0,"
+                f" reported = 0 WHERE kind = :kind AND {clause} AND NOT {_IS_CLAIMED}",
+                {**values, "now": self._database.now()},
+            )
+        return moved
+
+    def _move_alerts(self, which: str, values: Values) -> int:
+        """Let the integration ``:mine`` have open alerts; where it has an alert already, that one stays."""
+        moved = self._database.run(
+            "INSERT INTO flashduty_open_alerts"
+            " (fingerprint, alert_key, server, origin, title, status, opened_at, confirmed, details)"
+            " SELECT :mine, alert_key, :server, origin, title, status, opened_at, confirmed, details"
+            f" FROM flashduty_open_alerts WHERE {which} AND fingerprint <> :mine ORDER BY opened_at"
+            " ON CONFLICT (fingerprint, alert_key) DO NOTHING",
+            values,
+        )
+        self._database.run(
+            f"DELETE FROM flashduty_open_alerts WHERE {which} AND fingerprint <> :mine",
+            values,
+        )
+        return moved
+
+    def discard(self, fingerprints: t.Iterable[str]) -> int:
+        """Delete all events and forget all open alerts of these integrations.
+
+        :returns: the number of events and of open alerts that there were.
+        """
+        clause, values = _in_clause("fingerprint", fingerprints)
+        with self._database.transaction():
+            return sum(
+                self._database.run(f"DELETE FROM {table} WHERE {clause}", values)
+                for table in ("flashduty_events", "flashduty_open_alerts")
+            )
+
+    def events(
+        self, *, undeliverable: bool, limit: int | None = None
+    ) -> list[dict[str, t.Any]]:
+        """Return the events that wait, or those that were refused, the oldest first.
+
+        :param limit: how many at most; all when missing.
+        """
+        rows = self._database.rows(
+            "SELECT id, fingerprint, server, kind, key, payload, run_id, added_at, attempts, error, undeliverable_at"
+            f" FROM flashduty_events WHERE undeliverable_at IS {'NOT ' if undeliverable else ''}NULL ORDER BY id"
+            + ("" if limit is None else " LIMIT :limit"),
+            {} if limit is None else {"limit": limit},
+        )
+        return [
+            {
+                "id": row[0],
+                "fingerprint": row[1],
+                "server": row[2],
+                "kind": row[3],
+                "key": row[4],
+                "event": self._load_json(row[5]),
+                "run_id": row[6],
+                "added_at": row[7],
+                "attempts": row[8],
+                "error": self._load_json(row[9]) if row[9] else None,
+                "undeliverable_at": row[10],
+            }
+            for row in rows
+        ]
+
+    def retry_undeliverable(
+        self, kind: str, fingerprint: str, *, server: str = ""
+    ) -> int:
+        """Let the refused events of one kind wait again, to be sent to the given integration.
+
+        The integration may be another than the one that refused them: a wrong key is mended by a new one.
+
+        :param server: host and port of its URL, for people.
+        :returns: how many there are.
+        """
+        values = {"mine": fingerprint, "server": server, "kind": kind}
+        with self._database.transaction():
+            if kind == "alert":
+                self._move_alerts(
+                    "confirmed = 0"
+                    f" AND EXISTS (SELECT 1 FROM flashduty_events WHERE undeliverable_at IS NOT NULL AND {_OF_ALERT})"
+                    f" AND NOT EXISTS (SELECT 1 FROM flashduty_events WHERE {_WAITS} AND {_OF_ALERT})",
+                    values,
+                )
+            return self._database.run(
+                "UPDATE flashduty_events SET undeliverable_at = NULL, reported = 0, attempts = 0,"
+                " fingerprint = :mine, server = :server WHERE undeliverable_at IS NOT NULL AND kind = :kind",
+                values,
+            )
+
+    def discard_undeliverable(self, kind: str | None = None) -> int:
+        """Delete the refused events, of one kind where given, and return how many there were."""
+        where, values = _where(kind=kind)
+        with self._database.transaction():
+            discarded = self._database.run(
+                f"DELETE FROM flashduty_events WHERE undeliverable_at IS NOT NULL{where}",
+                values,
+            )
+            self._delete_unconfirmed_alerts()
+        return discarded
+
+    def _load_json(self, text: t.Any) -> dict[str, t.Any]:
+        try:
+            data = json.loads(text)
+            if isinstance(data, dict):
+                return data
+        except (TypeError, ValueError):
+            pass
+        raise DamagedOutbox(f"{self.place} is damaged: what was written is not there")
+
+
+def _as_failed(event: ClaimedEvent, error: FlashdutyError) -> dict[str, t.Any]:
+    return {"id": event.id, "error": json.dumps(error.as_dict())}
+
+
+def _where(**equal: str | None) -> tuple[str, dict[str, str]]:
+    """Return further conditions, for those columns that have a value, and their parameters."""
+    values = {name: value for name, value in equal.items() if value is not None}
+    return "".join(f" AND {name} = :{name}" for name in values), values
+
+
+def _in_clause(column: str, values: t.Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Return the condition that a column has one of these values, and its parameters."""
+    named = {f"{column}_{number}": value for number, value in enumerate(values)}
+    if not named:
+        return "1 = 0", {}
+    return f"{column} IN ({', '.join(f':{name}' for name in named)})", named
