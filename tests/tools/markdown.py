@@ -216,13 +216,14 @@ class _Markdown:
         return "\n\n".join(items)
 
     def _write_block_quote(self, node: nodes.Element) -> str:
-        return textwrap.indent(self.blocks(node), "> ", lambda _line: True)
+        return self._quoted(self.blocks(node))
 
     def _admonition(self, node: nodes.Element) -> str:
-        kind = node.__class__.__name__.upper()
-        return textwrap.indent(
-            f"[!{kind}]\n{self.blocks(node)}", "> ", lambda _line: True
-        )
+        return self._quoted(f"[!{type(node).__name__.upper()}]\n{self.blocks(node)}")
+
+    @staticmethod
+    def _quoted(text: str) -> str:
+        return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
     _write_note = _write_warning = _write_important = _write_tip = _admonition
 

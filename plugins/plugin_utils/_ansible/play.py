@@ -19,6 +19,8 @@ from .results import failed_outcome, host_name, is_role_include, task_of
 
 if t.TYPE_CHECKING:
     from ansible.executor.task_result import TaskResult
+    from ansible.inventory.host import Host
+    from ansible.playbook import Playbook
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
 
@@ -26,6 +28,26 @@ if t.TYPE_CHECKING:
 
 # From 2.17 on, a role that cannot be found is reported like any other failing include.
 _MISSING_ROLE_IS_SILENT = tuple(map(int, ansible_version.split(".")[:2])) < (2, 17)
+
+
+def path_of(playbook: Playbook) -> str:
+    """Return the path of a playbook as it was given, or an empty text for an ad-hoc run."""
+    return str(playbook._file_name or "")
+
+
+def id_of(thing: Play | Task) -> str:
+    """Return what tells a play, or a task in all its copies, from all others."""
+    return str(thing._uuid)
+
+
+def inventory_names(play: Play) -> t.Iterator[str]:
+    """Yield the names of all hosts of the inventory."""
+    yield from map(str, play.get_variable_manager()._inventory.hosts)
+
+
+def find_host(play: Play, name: str) -> Host | None:
+    """Return a host of the inventory, or None."""
+    return t.cast("Host | None", play.get_variable_manager()._inventory.get_host(name))
 
 
 def tasks_of(play: Play) -> t.Iterator[Task]:

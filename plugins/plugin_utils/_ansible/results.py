@@ -30,6 +30,7 @@ from .._alerts.model import TaskIdentity, TaskOutcome, TaskReference
 
 if t.TYPE_CHECKING:
     from ansible.executor.task_result import TaskResult
+    from ansible.inventory.host import Host
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
 
@@ -72,20 +73,30 @@ _CONTROLLER_ACTIONS = frozenset(
 _OWN_PREFIXES = ("ansible.builtin.", "ansible.legacy.", "flashcat.flashduty.")
 
 
+def host_of(result: TaskResult) -> Host:
+    """Return the host of the inventory that a result is of."""
+    return t.cast("Host", _read(result, "host"))
+
+
 def host_name(result: TaskResult) -> str:
     """Return the inventory name of the host."""
-    return str(result._host.name)
+    return str(host_of(result).name)
 
 
 def task_of(result: TaskResult) -> Task:
     """Return the result's task: a copy of the one in the play, with its fields templated for this host."""
-    return result._task
+    return t.cast("Task", _read(result, "task"))
 
 
 def fields_of(result: TaskResult) -> t.Mapping[str, t.Any]:
     """Return what a result holds: to look for what ansible-core itself has put there."""
-    fields: t.Mapping[str, t.Any] = result._result
-    return fields
+    return t.cast("t.Mapping[str, t.Any]", _read(result, "result"))
+
+
+def _read(result: TaskResult, name: str) -> object:
+    # ansible-core 2.16 to 2.18 have the private names only; 2.23 deprecates them.
+    name = name if hasattr(result, name) else f"_{name}"
+    return getattr(result, name)
 
 
 def failed_outcome(
@@ -97,7 +108,7 @@ def failed_outcome(
 
 def unreachable_outcome(result: TaskResult) -> TaskOutcome:
     """Return what ``v2_runner_on_unreachable`` was told."""
-    ignored = flag(result._task.ignore_unreachable)
+    ignored = flag(task_of(result).ignore_unreachable)
     return _outcome(result, "unreachable", ignored=ignored)
 
 
@@ -117,8 +128,8 @@ def has_loop(task: Task) -> bool:
 def _outcome(
     result: TaskResult, status: t.Literal["failed", "unreachable"], *, ignored: bool
 ) -> TaskOutcome:
-    task = result._task
-    fields = result._result
+    task = task_of(result)
+    fields = fields_of(result)
     reference_ = reference(task)
     # Of a censored result only this key is there with every ansible-core; task.no_log of a loop can be an untemplated
     # string, which then counts as set.

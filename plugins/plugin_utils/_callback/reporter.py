@@ -53,7 +53,16 @@ from .._ansible.places import (
     place_of_result,
     written_digest,
 )
-from .._ansible.play import MissingRoleDetector, hosts_of, stopped_hosts, tasks_of
+from .._ansible.play import (
+    MissingRoleDetector,
+    find_host,
+    hosts_of,
+    id_of,
+    inventory_names,
+    path_of,
+    stopped_hosts,
+    tasks_of,
+)
 from .._ansible.rescue import Rescues, is_in_rescue
 from .._ansible.variables import STATUS, PlayHosts, Variables
 
@@ -98,7 +107,7 @@ class RunReporter:
         say: t.Callable[[str], None],
         in_full: bool,
     ) -> None:
-        self._path = str(playbook._file_name or AD_HOC)
+        self._path = path_of(playbook) or AD_HOC
         self._first_play: Play | None = next(iter(playbook.get_plays()), None)
         self._settings = settings
         self._delivery = delivery
@@ -151,7 +160,7 @@ class RunReporter:
         all_hosts, batch = hosts_of(play)
         self._play_hosts = PlayHosts(all_hosts, batch)
         self._recorder.play_started(
-            play._uuid,
+            id_of(play),
             all_hosts=self._play_hosts.everybody,
             batch=self._play_hosts.batch,
             line=line_of(play),
@@ -179,7 +188,7 @@ class RunReporter:
         self._ending_task = ""
         if results.is_meta(task, "end_play", "end_batch"):
             # ansible-core 2.16 does not say for which hosts, and nobody reports that it was done.
-            self._ending_task = task._uuid
+            self._ending_task = id_of(task)
             self._recorder.play_cut_short()
         if task.get_first_parent_include() is not None:
             if self._names is not None:
@@ -196,10 +205,10 @@ class RunReporter:
 
     def _look_for_tracked_tasks(self, play: Play) -> None:
         """Find out where the tasks stand now that open alerts wait for: this run may not come to them."""
-        if play._uuid in self._plays_looked_into:
+        if id_of(play) in self._plays_looked_into:
             # A further batch of it.
             return
-        self._plays_looked_into.add(play._uuid)
+        self._plays_looked_into.add(id_of(play))
         for task in tasks_of(play):
             if self._recorder.tracks_task(written_digest(task)):
                 place = place_of(task, self._project)
@@ -220,7 +229,7 @@ class RunReporter:
         """A task was skipped on a host."""
         host, task = self._reported(result)
         self._forget_missing_role(host)
-        if task._uuid == self._ending_task:
+        if id_of(task) == self._ending_task:
             self._recorder.play_not_cut_short()
         if self._recorder.tracks and self._recorder.tracks_task(written_digest(task)):
             self._recorder.skipped(host, self._tracked_place(result))
@@ -310,7 +319,7 @@ class RunReporter:
                 return ""
             variables = Variables(
                 self._play,
-                host=result._host,
+                host=results.host_of(result),
                 task=results.task_of(result),
                 hosts=self._play_hosts,
                 warn=self._warn,
@@ -345,7 +354,7 @@ class RunReporter:
 
         variables = Variables(
             self._play,
-            host=result._host,
+            host=results.host_of(result),
             task=task,
             hosts=self._play_hosts,
             warn=self._warn,
@@ -588,8 +597,7 @@ class RunReporter:
     def _is_in_inventory(self, host: str) -> bool:
         if self._play is None:
             return False
-        inventory = self._play.get_variable_manager()._inventory
-        return any(name_digest(name) == host for name in inventory.hosts)
+        return any(name_digest(name) == host for name in inventory_names(self._play))
 
     def _namespace_of(self, host: str) -> str | None:
         if not host:
@@ -660,11 +668,7 @@ class RunReporter:
             self._warn(str(exc))
 
     def _host(self, name: str) -> Host | None:
-        return (
-            self._play.get_variable_manager()._inventory.get_host(name)
-            if self._play
-            else None
-        )
+        return find_host(self._play, name) if self._play else None
 
     def _overrides_of(self, name: str) -> AlertOverrides | None:
         """Return what the variables of a host say; None where alerts are turned off for it."""
