@@ -75,11 +75,12 @@ def delegate_of_items(
     task: Task, template: Template
 ) -> t.Callable[[t.Any], str] | None:
     """Return what tells the machine that an item of a loop is delegated to; None unless a template chooses it."""
-    written = str(as_written(task).get("delegate_to") or "")
-    if "{{" not in written or not has_loop(task):
+    written = as_written(task).get("delegate_to")
+    if not isinstance(written, str) or "{{" not in written or not has_loop(task):
         return None
     variable = task.loop_control.loop_var or "item"
-    return lambda item: template(written, {variable: item})
+    template_text: str = written
+    return lambda item: template(template_text, {variable: item})
 
 
 def _delegate_of_item(
@@ -98,9 +99,10 @@ def _delegate(
     told = fields.get("_ansible_delegated_vars")
     if isinstance(told, Mapping) and told.get("ansible_delegated_host"):
         return str(told["ansible_delegated_host"])
-    written = str(as_written(task).get("delegate_to") or task.delegate_to)
-    if "{{" not in written:
-        return written
+    # Not str(): from 2.19 on, ansible-core templates only what it remembers as written by a person.
+    written = as_written(task).get("delegate_to") or task.delegate_to
+    if "{{" not in str(written):
+        return str(written)
     name = str(task.delegate_to)
     return name if "{{" not in name and not more else template(written, more)
 

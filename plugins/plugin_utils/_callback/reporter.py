@@ -232,7 +232,12 @@ class RunReporter:
         if id_of(task) == self._ending_task:
             self._recorder.play_not_cut_short()
         if self._recorder.tracks and self._recorder.tracks_task(written_digest(task)):
-            self._recorder.skipped(host, self._tracked_place(result))
+            place = self._tracked_place(result)
+            # In check mode, a module that cannot tell what it would do is skipped, too.
+            if results.flag(task.check_mode, unclear=True):
+                self._recorder.pretended(host, place)
+            else:
+                self._recorder.skipped(host, place)
 
     def failed(self, result: TaskResult, ignore_errors: bool | None) -> None:
         """A task has failed on a host."""

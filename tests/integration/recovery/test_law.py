@@ -142,12 +142,12 @@ def test_what_a_run_leaves_out_it_does_not_close(story: Story) -> None:
 
     retired = [f"{host} broken=true retired=true" for host in EVERY_HOST]
     run = story.play(EVERY_WAY, hosts=[*retired, "healthy"])
-    # Of a hidden loop nobody knows its items.
-    assert story.open == ["hidden_items"], run.output
-    assert "1 alert stays open: " in run.output or story.open == []
+    assert story.open == [], run.output
     assert texts(story) == {
         "The host passed a complete run, in which the task was skipped.",
         "The host passed a complete run, in which the loop had no such item.",
+        # Of a hidden loop nobody knows its items; it worked as a whole.
+        "The task works again.",
     }
 
 
@@ -252,7 +252,7 @@ def unreachable_play(head: str, task: str = 'ansible.builtin.raw: "true"') -> st
         unreachable_play("", 'raw: "true"\n      vars: {ansible_connection: local}'),
         unreachable_play("", "ansible.builtin.set_fact: {x: 1}"),
         unreachable_play(
-            "", "ansible.builtin.command: true\n      delegate_to: localhost"
+            "", "ansible.builtin.command: echo\n      delegate_to: localhost"
         ),
     ],
     ids=["by play", "by variable", "without connection", "delegated"],
