@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 import typing as t
 
 import pytest
@@ -311,7 +313,7 @@ TARGET = """
       ansible.builtin.meta: end_play
       when: freeze | default(false) | bool
     - name: Wait for it
-      ansible.builtin.wait_for: {timeout: "{{ wait | default(0) | int }}"}
+      ansible.builtin.raw: sleep {{ wait | default(0) }}
     - name: Work
       ansible.builtin.raw: "{{ 'exit 1' if broken | default(false) else 'true' }}"
       when: do_it | default(true) | bool
@@ -363,11 +365,8 @@ def test_one_alert_for_the_run_closes_when_all_of_it_works(
 def test_an_aborted_run_is_made_good_by_a_whole_one(
     story: Story, options: dict[str, t.Any]
 ) -> None:
-    import signal
-    import time
-
     running = story.begin(
-        TARGET.replace("{{ wait | default(0) | int }}", "30"),
+        TARGET.replace("{{ wait | default(0) }}", "30"),
         inventory=GROUP.format(""),
         options=options,
     )

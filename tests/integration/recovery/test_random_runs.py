@@ -172,14 +172,13 @@ def _random_run(
     if way == "check":
         return replace(run, arguments=("--check",))
     if way == "extra":
-        chosen: dict[str, t.Any] = {
-            "loop": {f"apps_{name}": [rng.choice(APPS)]},
+        looped = {f"apps_{name}": [rng.choice(APPS)]}
+        choices: dict[str, dict[str, t.Any]] = {
+            **dict.fromkeys(("loop", "include", "role", "parameters"), looped),
             "check": {f"dry_{name}": True},
             "end": {f"freeze_{name}": True},
-        }.get(
-            {"include": "loop", "role": "loop", "parameters": "loop"}.get(kind, kind),
-            {f"go_{name}": False},
-        )
+        }
+        chosen = choices.get(kind, {f"go_{name}": False})
         return replace(run, arguments=("-e", json.dumps(chosen)))
     # Without a memory, a host is what it is called.
     if way == "other" and recovery == "auto":
