@@ -23,6 +23,11 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base i
     as_utc,
     outbox_errors,
 )
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.open_alerts import (
+    describe_open,
+    describe_pending,
+    open_alerts_table,
+)
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
@@ -42,12 +47,18 @@ class ActionModule(ControllerAction):
         location = resolve_outbox(self.layers(options))
         limit = options["limit"] or None
         found: Result = {name: [] for name in _LISTS} | {
-            "counts": dict.fromkeys(_LISTS, 0)
+            "counts": dict.fromkeys(_LISTS, 0),
+            "pending": [],
         }
         if may_have_data(location):
             with outbox_errors(), open_outbox(location) as outbox:
                 found = _read(outbox, limit)
-        return {**found, "state_path": location.path, "size": size_of(location)}
+        return {
+            **found,
+            "table": open_alerts_table(found["open_alerts"]),
+            "state_path": location.path,
+            "size": size_of(location),
+        }
 
 
 def _read(outbox: Outbox, limit: int | None) -> Result:
@@ -58,15 +69,8 @@ def _read(outbox: Outbox, limit: int | None) -> Result:
         "undeliverable": [
             _describe(row) for row in outbox.events(undeliverable=True, limit=limit)
         ],
-        "open_alerts": [
-            {
-                "alert_key": alert.alert_key,
-                "title": alert.title,
-                "status": alert.status,
-                "since": as_utc(alert.opened_at),
-            }
-            for alert in outbox.open_alerts()[:limit]
-        ],
+        "open_alerts": [describe_open(*one) for one in outbox.ledger()[:limit]],
+        "pending": [describe_pending(one) for one in outbox.pending_alerts()[:limit]],
         "counts": outbox.counts(),
     }
 

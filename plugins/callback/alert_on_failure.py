@@ -31,9 +31,14 @@ notes:
   - The variables C(flashduty_enabled), C(flashduty_status), C(flashduty_labels) and C(flashduty_description), set on a
     play, block, task, host or group, override what an alert says, with Ansible's usual precedence and templated. In
     C(flashduty_description), C({description}) stands for the description that would have been sent.
+  - So do C(flashduty_failed_after), C(flashduty_unreachable_after) and C(flashduty_recover_after).
+    C(flashduty_expected_every) and C(flashduty_max_duration) are for a whole run; the first play that sets one decides.
 seealso:
   - module: flashcat.flashduty.outbox_info
   - module: flashcat.flashduty.outbox_flush
+  - module: flashcat.flashduty.runs_check
+  - module: flashcat.flashduty.runs_info
+  - module: flashcat.flashduty.close_alerts
   - module: flashcat.flashduty.connection_info
   - module: flashcat.flashduty.alert_event
     description: Alerts at explicit steps.
@@ -141,6 +146,70 @@ options:
     ini:
       - section: flashduty
         key: watch
+  expected_every:
+    description:
+      - Within which time a playbook is to run again. When it has not, M(flashcat.flashduty.runs_check) raises an alert with
+        the label C(status=missed), which the next complete run closes. Without it, nothing is expected.
+      - A whole run counts that came to its recap, whether hosts failed or not. One with C(--limit), C(--tags), C(--check)
+        and the like does not, and neither does one in which no host took part.
+      - A daily run is better given V(26h) than V(24h). It takes longer on some days, and on the day on which summer time
+        ends there are 25 hours between two runs.
+      - The variable C(flashduty_expected_every) of a play does the same for one playbook.
+      - It is a number with a unit, which is C(s), C(m), C(h), C(d) or C(w), such as V(90m), V(25h) or V(1h30m). A number
+        alone is seconds.
+    type: str
+    env:
+      - name: FLASHDUTY_EXPECTED_EVERY
+    ini:
+      - section: flashduty
+        key: expected_every
+  max_duration:
+    description:
+      - How long a run may take. When it takes longer, an alert is raised while it goes on, with the label
+        C(status=overlong), which its end closes. Without it, there is no limit.
+      - The variable C(flashduty_max_duration) of a play does the same for one playbook.
+      - It is a number with a unit, which is C(s), C(m), C(h), C(d) or C(w), such as V(90m), V(25h) or V(1h30m). A number
+        alone is seconds.
+    type: str
+    env:
+      - name: FLASHDUTY_MAX_DURATION
+    ini:
+      - section: flashduty
+        key: max_duration
+  failed_after:
+    description:
+      - In how many runs in a row something has to fail until its alert is raised. Earlier failures are only counted.
+      - A run in which it works starts the count anew. A run that does not come to it, or with C(--check), counts nothing.
+      - The variable C(flashduty_failed_after) does the same for a play, block, task, host or group.
+    type: int
+    default: 1
+    env:
+      - name: FLASHDUTY_FAILED_AFTER
+    ini:
+      - section: flashduty
+        key: failed_after
+  unreachable_after:
+    description:
+      - The same for unreachable hosts, such as laptops or machines that are just rebooting.
+      - The variable C(flashduty_unreachable_after) does the same for a play, block, task, host or group.
+    type: int
+    default: 1
+    env:
+      - name: FLASHDUTY_UNREACHABLE_AFTER
+    ini:
+      - section: flashduty
+        key: unreachable_after
+  recover_after:
+    description:
+      - In how many runs in a row everything has to work again until an alert is closed.
+      - The variable C(flashduty_recover_after) does the same for a play, block, task, host or group.
+    type: int
+    default: 1
+    env:
+      - name: FLASHDUTY_RECOVER_AFTER
+    ini:
+      - section: flashduty
+        key: recover_after
   storm_threshold:
     description:
       - When more than this number of hosts fail in one run at one task, the further ones are folded into one alert
@@ -310,6 +379,17 @@ Every task is a check of its own, and nobody is to be woken up for it: |
   alert_scope = task
   failed_status = Warning
   title_rule = $resource::$check
+
+A nightly run that has to happen, and to be done within an hour: |
+  [flashduty]
+  expected_every = 26h
+  max_duration = 1h
+
+Nobody is woken up for what mends itself: |
+  [flashduty]
+  failed_after = 2
+  unreachable_after = 3
+  recover_after = 2
 
 One alert for the whole run, and one for a run that is killed: |
   [flashduty]

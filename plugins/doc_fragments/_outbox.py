@@ -31,3 +31,24 @@ options:
       - Outside the task, it is E(FLASHDUTY_CHANGE_PUSH_URL), or C(change_push_url) in C(ansible.cfg).
     type: str
 """
+
+    # For what delivers what it has put into the outbox.
+    DELIVERING = r"""
+options:
+  wait:
+    description:
+      - For how many seconds delivery is tried at most. The task ends earlier when nothing is left to be delivered.
+      - What fails for a reason that may pass is tried again in this time, so O(retries) does not count here. What is not
+        delivered at the end waits in the outbox, and the task fails.
+    type: float
+    default: 60
+  max_in_flight:
+    description:
+      - How many requests are under way at a time. It is V(32) where it is not set.
+    type: int
+  rate_limit:
+    description:
+      - How many requests are made in a minute at most, and at most a tenth of them in one second. V(0) is no limit. It
+        is V(900) where it is not set.
+    type: int
+"""

@@ -138,6 +138,44 @@ def outbox_flush_argument_spec() -> dict[str, t.Any]:
     }
 
 
+def _delivering_argument_spec() -> dict[str, t.Any]:
+    return {
+        "wait": {"type": "float", "default": 60.0},
+        "max_in_flight": {"type": "int"},
+        "rate_limit": {"type": "int"},
+    }
+
+
+def runs_info_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **_both_connections_argument_spec(),
+        "playbook": {"type": "list", "elements": "str", "default": []},
+        "limit": {"type": "int", "default": 100},
+    }
+
+
+def runs_check_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **_both_connections_argument_spec(),
+        **_delivering_argument_spec(),
+        "forget": {"type": "list", "elements": "str", "default": []},
+    }
+
+
+def close_alerts_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **_both_connections_argument_spec(),
+        **_delivering_argument_spec(),
+        "alert_key": {"type": "list", "elements": "str", "no_log": False},
+        "host": {"type": "list", "elements": "str"},
+        "playbook": {"type": "list", "elements": "str"},
+        "older_than": {"type": "str"},
+    }
+
+
 def deployment_step_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
     from ._flashduty.events import ALERT_STATUSES

@@ -140,6 +140,52 @@ open_alerts:
       description: When the alert was raised first, in UTC.
       type: str
       sample: "2026-11-22T23:15:40Z"
+    host:
+      description: The host that it is about. For an alert about a whole run, it is the playbook.
+      type: str
+      sample: web1
+    check:
+      description: What failed, which is a task in most cases.
+      type: str
+      sample: Restart the service
+    playbook:
+      description: The name of the playbook that has raised it.
+      type: str
+      sample: site.yml
+    times:
+      description: In how many runs it has failed since.
+      type: int
+      sample: 4
+    integration:
+      description: What tells two integrations apart, without telling the integration key.
+      type: str
+      sample: 5f0c7b1e2d3a4c69
+    server:
+      description: Host and port of the integration.
+      type: str
+      sample: api.flashcat.cloud
+pending:
+  description:
+    - The failures that were counted, and not raised yet, the oldest first. They are described as in RV(open_alerts), with
+      C(count), in how many runs in a row it has failed, and C(needed), in how many it has to fail.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - alert_key: ansible:v2:7d9f2c61b0e84f35
+      title: Restart the service failed on web1 (site.yml)
+      status: Critical
+      count: 2
+      needed: 3
+      since: "2026-11-23T01:12:40Z"
+table:
+  description: The open alerts as lines of a table for people.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "HOST  CHECK                SINCE (UTC)          TIMES  INTEGRATION"
+    - "web1  Restart the service  2026-11-22 23:15:40  4      api.flashcat.cloud 5f0c7b1e"
 counts:
   description: How many there are.
   returned: success

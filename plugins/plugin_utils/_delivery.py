@@ -38,7 +38,12 @@ if t.TYPE_CHECKING:
         FailoverOutbox,
         OpenAlert,
         Outbox,
+        PendingAlert,
         QueueStatus,
+    )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
+        Run,
+        RunLedger,
     )
 
 Result = t.TypeVar("Result")
@@ -98,7 +103,8 @@ class Delivery:
         self._connections: dict[str, Connection] = {}
         self._outbox: FailoverOutbox | None = None
         self._courier: subprocess.Popen[bytes] | None = None
-        self._on_kill: dict[str, t.Any] | None = None
+        self._run: Run | None = None
+        self._watch: dict[str, t.Any] | None = None
         self._dropped = 0
         # Whether an operation on the outbox is under way: a signal may come in the middle of it.
         self.busy = False
@@ -123,14 +129,41 @@ class Delivery:
         ):
             self._start_courier()
 
-    def start_watch(self, on_kill: dict[str, t.Any]) -> None:
-        """Have the courier there from the start, so that it notices when the run is killed.
+    def begin_run(self, run: Run, watch: dict[str, t.Any] | None) -> None:
+        """Remember that a run has begun, or that more is known of it.
 
-        :param on_kill: what to raise then; see ``courier.py``.
+        :param watch: what the courier, which is there from now on, is to watch; see ``RunWatch.from_message``.
         """
-        self._on_kill = on_kill
+        self._run, self._watch = run, watch
+        self._with_outbox(lambda outbox: _begin_run(outbox, run), None)
+        if watch is None:
+            return
         if self._courier is None:
             self._start_courier()
+        else:
+            self._write_message({"run": watch})
+
+    def end_run(self, run: Run, **how: t.Any) -> list[OpenAlert]:
+        """Remember how a run has ended, and return the alerts that this has closed.
+
+        :param how: the further arguments of ``RunLedger.end``.
+        """
+        self._run, self._watch = None, None
+        closed: list[OpenAlert] = self._with_outbox(
+            lambda outbox: _end_run(outbox, run, **how), []
+        )
+        if closed:
+            self._wake_courier()
+        return closed
+
+    def is_expected(self, origin: str) -> bool:
+        """Say whether a playbook is remembered as one that is to run again in time."""
+        return self._with_outbox(lambda outbox: _is_expected(outbox, origin), False)
+
+    def tell_progress(self, message: dict[str, t.Any]) -> None:
+        """Tell the courier how far the run is; see ``run_watch.py``. What it cannot take at once is left out."""
+        if self._watch is not None:
+            self._write_message({"progress": message})
 
     def open_alerts(self, fingerprint: str, origin: str) -> list[OpenAlert]:
         """Return the alerts that are remembered as open."""
@@ -138,6 +171,14 @@ class Delivery:
             return []
         return self._with_outbox(
             lambda outbox: outbox.open_alerts(fingerprint, origin), []
+        )
+
+    def pending_alerts(self, fingerprint: str, origin: str) -> list[PendingAlert]:
+        """Return the failures that were counted, and raised no alert yet."""
+        if not self.has_state():
+            return []
+        return self._with_outbox(
+            lambda outbox: outbox.pending_alerts(fingerprint, origin), []
         )
 
     def submit(
@@ -246,6 +287,10 @@ class Delivery:
     def _start_courier(self) -> None:
         """Start a courier, and give it all through its standard input: arguments and environment are no secret."""
         self._dropped += self._with_outbox(lambda outbox: outbox.prune(), 0)
+        run = self._run
+        if run is not None:
+            # It may be another outbox than the one that the run began with.
+            self._with_outbox(lambda outbox: _begin_run(outbox, run), None)
         keys = [connection.integration_key for connection in self._connections.values()]
         try:
             self._courier = start_courier(keys=keys)
@@ -263,12 +308,13 @@ class Delivery:
                     "run_pid": os.getpid(),
                     "max_in_flight": self._max_in_flight,
                     "rate_limit": self._rate_limit,
-                    "on_kill": self._on_kill,
                 }
             }
         )
         for connection in self._connections.values():
             self._write_message({"connection": dataclasses.asdict(connection)})
+        if self._watch is not None:
+            self._write_message({"run": self._watch})
 
     def _restart_courier(self) -> None:
         if self._courier is not None:
@@ -312,3 +358,26 @@ class Delivery:
             return wait_for(courier, seconds) == 0
         except subprocess.TimeoutExpired:
             return False
+
+
+def _begin_run(outbox: Outbox, run: Run) -> None:
+    ledger = _runs_in(outbox)
+    ledger.begin(run)
+    ledger.take_lost()
+
+
+def _end_run(outbox: Outbox, run: Run, **how: t.Any) -> list[OpenAlert]:
+    return _runs_in(outbox).end(run, **how)
+
+
+def _is_expected(outbox: Outbox, origin: str) -> bool:
+    return _runs_in(outbox).is_expected(origin)
+
+
+def _runs_in(outbox: Outbox) -> RunLedger:
+    # Only now: most runs are not remembered.
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
+        RunLedger,
+    )
+
+    return RunLedger(outbox)

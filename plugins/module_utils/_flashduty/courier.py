@@ -10,12 +10,16 @@
 Started as ``python -m _flashduty.courier``, with the folder above this package on Python's path. It is told what to
 do by lines of JSON on its standard input, never by arguments or the environment, which others can read:
 
-``{"start": {"outbox": {…}, "run_pid": …, "rate_limit": …, "max_in_flight": …, "on_kill": …, "events_on_exit": …}}``
-    The first line. ``on_kill``, if given, is an alert to raise when the run is killed.
+``{"start": {"outbox": {…}, "run_pid": …, "rate_limit": …, "max_in_flight": …, "events_on_exit": …}}``
+    The first line.
 ``{"connection": {…}}``
     An integration to deliver for: the fields of ``Connection``.
 ``{"wake": true}``
     There may be something new in the outbox.
+``{"run": {…}}``
+    The run is to be watched; see ``RunWatch.from_message``.
+``{"progress": {…}}``
+    How far it is; see ``run_watch.py``.
 ``{"finish": seconds}``
     The run has ended well: empty the outbox within that time, and end.
 
@@ -40,24 +44,24 @@ import shutil
 import sys
 import tempfile
 import threading
-import time
 import typing as t
 from dataclasses import dataclass
 
 from .clock import SYSTEM_CLOCK, Clock
 from .connection import Connection
 from .errors import ConfigurationError, FlashdutyError
-from .events import AlertEvent, create
+from .events import create
 from .outbox import (
     ClaimedEvent,
     DamagedOutbox,
-    OpenAlert,
     OutboxError,
     OutboxLocation,
     open_outbox,
 )
+from .outbox.runs import RunLedger
 from .processes import WatchedProcess, process_name
 from .retry import RetryPolicy
+from .run_watch import Progress, RunWatch
 
 if t.TYPE_CHECKING:
     from .outbox import Outbox
@@ -104,7 +108,7 @@ class Courier:
     :param max_in_flight: requests at a time, at most. How many there are follows from the rate limit, and from how long
         an answer takes.
     :param rate_limit: requests a minute; 0 is off.
-    :param on_kill: called when the run is gone without a finish.
+    :param watch_run: makes what watches the run, of a message that asks for it.
     :param run_is_alive: tells whether the run still lives.
     """
 
@@ -114,13 +118,14 @@ class Courier:
         *,
         max_in_flight: int = 32,
         rate_limit: int = 900,
-        on_kill: t.Callable[[], None] | None = None,
+        watch_run: t.Callable[[dict[str, t.Any]], RunWatch] | None = None,
         run_is_alive: t.Callable[[], bool] = lambda: True,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._outbox = outbox
         self._rate_limit = rate_limit
-        self._on_kill = on_kill
+        self._watch_run = watch_run
+        self._watch: RunWatch | None = None
         self._run_is_alive = run_is_alive
         self._clock = clock
         self._name = process_name()
@@ -154,6 +159,8 @@ class Courier:
                 self._raise_killed_alert()
                 if self._is_done():
                     break
+                if self._watch is not None:
+                    self._watch.look()
                 pause = self._dispatch()
             except DamagedOutbox:
                 raise
@@ -259,6 +266,8 @@ class Courier:
             self._destinations.setdefault(
                 connection.fingerprint, _Destination(connection)
             )
+        elif "run" in news and self._watch_run is not None:
+            self._watch = self._watch_run(news["run"])
         elif "finish" in news:
             self._set_deadline(float(news["finish"]))
 
@@ -279,9 +288,9 @@ class Courier:
 
     def _raise_killed_alert(self) -> None:
         """Raise the alert for a run that was killed."""
-        if self._was_killed and self._on_kill is not None:
-            self._on_kill()
-            self._on_kill = None
+        if self._was_killed and self._watch is not None:
+            self._watch.lost()
+            self._watch = None
 
     def _run_exited(self) -> bool:
         if self._stdin_closed or self._run_is_alive():
@@ -454,20 +463,21 @@ def _make_client(connection: Connection) -> Client:
     return Client(connection)
 
 
-def _read_messages(courier: Courier, lines: t.Iterable[str]) -> None:
+def _read_messages(
+    courier: Courier, progress: Progress, lines: t.Iterable[str]
+) -> None:
     try:
         for line in lines:
-            courier.post(json.loads(line))
+            message = json.loads(line)
+            if "progress" in message:
+                # There are many of them, and none is a reason to look into the outbox.
+                progress.take(message["progress"])
+            else:
+                courier.post(message)
     except (ValueError, OSError):
         # Half a line: the run was killed while it wrote.
         pass
     courier.post(None)
-
-
-def _raise_alert(outbox: Outbox, on_kill: dict[str, t.Any]) -> None:
-    opened = OpenAlert(**{**on_kill["opened"], "opened_at": time.time()})
-    event = AlertEvent.create(**on_kill["event"])
-    outbox.add(on_kill["fingerprint"], [event], run_id=on_kill["run_id"], opened=opened)
 
 
 @dataclass(frozen=True)
@@ -546,16 +556,18 @@ def main() -> None:
         OutboxLocation.from_message(start["outbox"]), has_events=bool(on_exit.events)
     ) as outbox:
         on_exit.add_to(outbox)
-        on_kill = start.get("on_kill")
+        progress = Progress()
         courier = Courier(
             outbox,
             max_in_flight=start["max_in_flight"],
             rate_limit=start["rate_limit"],
-            on_kill=(lambda: _raise_alert(outbox, on_kill)) if on_kill else None,
+            watch_run=lambda message: RunWatch.from_message(
+                RunLedger(outbox), message, progress
+            ),
             run_is_alive=lambda: not run.has_ended(),
         )
         threading.Thread(
-            target=_read_messages, args=(courier, sys.stdin), daemon=True
+            target=_read_messages, args=(courier, progress, sys.stdin), daemon=True
         ).start()
         courier.run()
 

@@ -20,6 +20,8 @@ EXPECTED = "a duration such as 90m, 25h, 7d or 1h30m (units are s, m, h, d and w
 # A hundred years: what is longer is a slip, and would leave the range of dates.
 LONGEST = 36525.0 * DAY
 
+# People write 36h and 90m, but hardly 3661s.
+_LARGEST_NUMBER = 120
 _UNITS = {"w": WEEK, "d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
 _NAMES = {WEEK: "week", DAY: "day", HOUR: "hour", MINUTE: "minute", SECOND: "second"}
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
@@ -48,8 +50,14 @@ def parse_duration(value: t.Any) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in the way it is written in an option, such as ``1h30m``; fractions of a second are dropped."""
+    """Return a duration in the way people write it in an option; fractions of a second are dropped.
+
+    That is one unit where it takes no large number of it, such as ``25h`` or ``90m``, and else several of them.
+    """
     left = max(0, int(seconds))
+    for unit, size in _UNITS.items():
+        if size < WEEK and left % size == 0 and 0 < left // size <= _LARGEST_NUMBER:
+            return f"{left // size}{unit}"
     parts = []
     for unit, size in _UNITS.items():
         number, left = divmod(left, size)

@@ -114,6 +114,11 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
+def is_here(name: str) -> bool:
+    """Say whether a process of that name belongs to this machine, so that :func:`is_gone` knows about it."""
+    return name.partition(":")[0] == _machine()
+
+
 def _machine() -> str:
     """Return what has process ids of its own: a machine since its start, or a container on it.
 

@@ -33,7 +33,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
     Redactor,
 )
 
-from .model import AlertOverrides, TaskOutcome
+from .model import AlertOverrides, TaskOutcome, TaskReference
 from .recovery import COMPLETE, PASSED
 from .run_context import LOCALHOST, RunContext
 from .settings import Settings
@@ -46,9 +46,15 @@ TITLES = {
     "storm failed": "{task} failed on many hosts ({playbook})",
     "storm unreachable": "many hosts unreachable at {task} ({playbook})",
     "aborted": "{playbook} was aborted",
+    "missed": "{playbook} has not run",
+    "overlong": "{playbook} is taking too long",
     "passed": "{host} passed ({playbook})",
 }
 
+_ABORTED = (
+    "The run ended before its recap: it was stopped from outside, or ansible-core gave up on it."
+    " Hosts that it had not reached were not worked on."
+)
 _TAIL_LIMIT = 1000
 _MOST_ITEMS = 20
 _ITEM_LIMIT = 500
@@ -110,6 +116,11 @@ class AlertBuilder:
             ),
         )
 
+    def task_name(self, task: TaskReference) -> str:
+        """Return the name of a task with its place, without secrets."""
+        place = f" ({task.path})" if task.path else ""
+        return self._redactor.scrub(clean_text(f"{task.display_name}{place}"))
+
     def status_of(
         self, outcome: TaskOutcome, overrides: AlertOverrides, *, handled: bool
     ) -> str:
@@ -160,12 +171,14 @@ class AlertBuilder:
         now: int,
         hosts: t.Sequence[str] = (),
         handled: str = "",
+        runs: int = 1,
     ) -> tuple[AlertEvent, dict[str, str]]:
         """Return the event that raises an alert, or brings it up to date, and its labels.
 
         :param now: seconds since the epoch.
         :param hosts: for an alert that stands for several, all of them, when they are known.
         :param handled: ``ignored`` or ``rescued``, for what did not end the play for the host.
+        :param runs: in how many runs in a row it has to fail until the alert is raised.
         """
         run = self._run
         title = {"playbook": "playbook", "storm": f"storm {outcome.status}"}.get(
@@ -199,6 +212,9 @@ class AlertBuilder:
             else ""
         )
         description += describe(outcome, handled=handled)
+        if runs > 1:
+            # Only the number that the option fixes: how many it were by now would differ from run to run.
+            description += f"\n\n{outcome.status.capitalize()} in {runs} runs in a row."
         if overrides.description is not None:
             # Whoever replaces the description can still have ours in it.
             description = overrides.description.replace("{description}", description)
@@ -216,26 +232,26 @@ class AlertBuilder:
         )
         return event, dict(event.labels)
 
-    def aborted(self, *, now: int, namespace: str) -> AlertEvent:
-        """Return the alert for a run that ends without its recap."""
-        subject = Subject("run", self._settings.failed_status, namespace=namespace)
+    def about_run(self, scope: str, *, now: int, namespace: str) -> AlertEvent:
+        """Return an alert about the run itself.
+
+        :param scope: ``run`` (it ends without its recap), ``missed`` or ``overlong``; the description of the latter two
+            is up to whoever finds it out.
+        """
+        subject = Subject(scope, self._settings.failed_status, namespace=namespace)
+        kind = "aborted" if scope == "run" else scope
         own = {
             "source": "ansible",
             "resource": self._run.playbook,
             "check": "run",
-            "status": "aborted",
+            "status": kind,
             "playbook": self._run.playbook,
         }
         return self._event(
-            title=self._title(
-                "aborted", task="run", host=self._run.playbook, status="aborted"
-            ),
+            title=self._title(kind, task="run", host=self._run.playbook, status=kind),
             status=subject.status,
             key=self.key(subject),
-            description=(
-                "The run ended before its recap: it was stopped from outside, or ansible-core gave up on it."
-                " Hosts that it had not reached were not worked on."
-            ),
+            description=_ABORTED if scope == "run" else "",
             labels=self._labels(own, AlertOverrides()),
             own=own,
             now=now,

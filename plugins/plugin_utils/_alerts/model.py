@@ -187,6 +187,7 @@ class AlertOverrides:
 
     :param label_vars: values of the variables that the option ``label_vars`` names.
     :param groups: the groups of the host.
+    :param counts: the numbers of runs that the options ``COUNTS`` of ``settings.py`` are about.
     """
 
     status: str | None = None
@@ -195,3 +196,4 @@ class AlertOverrides:
     description: str | None = None
     groups: tuple[str, ...] = ()
     namespace: str | None = None
+    counts: t.Mapping[str, int] = field(default_factory=dict)

@@ -20,6 +20,9 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
+    parse_duration,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     Layer,
     find_option,
@@ -29,6 +32,11 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
 )
 
 RAISING_STATUSES = ("Critical", "Warning", "Info")
+COUNTS = ("failed_after", "unreachable_after", "recover_after")
+_UNCOUNTABLE = {
+    "stateless": (COUNTS, "remembers nothing from run to run"),
+    "never": (("recover_after",), "closes no alert"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,11 @@ class Settings:
     report_check_mode: bool = False
     report_aborted: bool = True
     watch: bool = False
+    expected_every: float | None = None
+    max_duration: float | None = None
+    failed_after: int = 1
+    unreachable_after: int = 1
+    recover_after: int = 1
     storm_threshold: int = 50
     alert_namespace: str = ""
     playbook_id: str = ""
@@ -102,14 +115,47 @@ def read_settings(
                 f"is {_shown(value)}: it must be {_EXPECTED.get(option, 'true or false')}"
             )
             problems.append(f"{option} ({place}) {problem}. The default is used.")
-    settings = Settings(**values)
-    if settings.recovery == "stateless" and settings.alert_scope == "task":
+    if values.get("recovery") == "stateless" and values.get("alert_scope") == "task":
         problems.append(
             "recovery is stateless, which goes with alert_scope host or playbook only, but alert_scope is task."
             " recovery auto is used."
         )
-        settings = Settings(**{**values, "recovery": "auto"})
-    return ReadSettings(settings, problems, sources)
+        values["recovery"] = "auto"
+    useless, why = uncountable(values.get("recovery", "auto"), values)
+    if useless:
+        problems.append(f"{why} 1 is used.")
+        for name in useless:
+            del values[name]
+            sources[name] = "default"
+    return ReadSettings(Settings(**values), problems, sources)
+
+
+def uncountable(
+    recovery: str, counts: t.Mapping[str, t.Any], *, prefix: str = ""
+) -> tuple[list[str], str]:
+    """Return which numbers of runs are more than 1 where nothing can be counted, and a sentence about them.
+
+    :param counts: may hold the options of ``COUNTS``.
+    :param prefix: what their names begin with in the place where they are set.
+    """
+    names, why = _UNCOUNTABLE.get(recovery, ((), ""))
+    useless = [name for name in names if (counts.get(name) or 1) > 1]
+    shown = " and ".join(f"{prefix}{name}" for name in useless)
+    return useless, (
+        f"{shown} must be 1 where recovery is {recovery}, which {why}; more is allowed with recovery auto."
+    )
+
+
+def read_count(value: t.Any) -> int:
+    """Read in how many runs in a row something has to happen.
+
+    :raises ValueError: says what is wrong, as the end of a sentence that begins with the option.
+    """
+    try:
+        # Neither true nor 1.0 is a number of runs.
+        return _count(1)("" if isinstance(value, (bool, float)) else value)
+    except ValueError:
+        raise ValueError(f"is {_shown(value)}: it must be {_A_COUNT}") from None
 
 
 def read_labels(value: t.Any) -> dict[str, str]:
@@ -268,6 +314,7 @@ def _reader(option: str) -> t.Callable[[t.Any], t.Any]:
 _BOOLEANS = frozenset(
     one.name for one in fields(Settings) if isinstance(one.default, bool)
 )
+_A_COUNT = "a whole number of runs, 1 or more"
 _SCOPES = ("host", "task", "playbook")
 _RECOVERIES = ("auto", "stateless", "never")
 
@@ -276,6 +323,9 @@ _READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "failed_status": _one_of(*RAISING_STATUSES),
     "unreachable_status": _one_of(*RAISING_STATUSES),
     "recovery": _one_of(*_RECOVERIES),
+    "expected_every": parse_duration,
+    "max_duration": parse_duration,
+    **dict.fromkeys(COUNTS, read_count),
     "storm_threshold": _count(0),
     "max_in_flight": _count(1),
     "rate_limit": _count(0),

@@ -29,6 +29,10 @@ class Storms:
         """Take a storm that was open when the run began, and the digests of its hosts."""
         self._known[integration, storm_key] = hosts
 
+    def holds(self, host: str, *, integration: str, storm_key: str) -> bool:
+        """Say whether a host was in a storm that was open when the run began."""
+        return name_digest(host) in self._known.get((integration, storm_key), ())
+
     def takes(
         self,
         host: str,
@@ -50,6 +54,6 @@ class Storms:
         # storm would open new ones.
         if is_open:
             return False
-        if name_digest(host) in self._known.get((integration, storm_key), ()):
+        if self.holds(host, integration=integration, storm_key=storm_key):
             return True
         return len(hosts) > self._threshold

@@ -15,13 +15,19 @@ from dataclasses import replace
 
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     OpenAlert,
+    PendingAlert,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
+    RunAlert,
 )
 
 from .builder import AlertBuilder
 from .causes import Cause, causes_of, details_of
+from .counts import FailureCounts, good_run
 from .model import AlertOverrides
-from .recovery import Law, reasons_line, recover
+from .recovery import Law, Recovery, reasons_line, recover
 from .run_context import LOCALHOST
+from .settings import uncountable
 from .storms import Storms
 from .subject import Subject
 
@@ -30,13 +36,15 @@ if t.TYPE_CHECKING:
         AlertEvent,
     )
 
-    from .model import Circumstances, Place, TaskOutcome
+    from .model import Circumstances, Place, TaskOutcome, TaskReference
     from .recorder import RunSummary
     from .run_context import RunContext
     from .settings import Settings
 
 # A storm's memory grows with each host, and is written anew when it has grown by this factor.
 _GROWTH = 1.1
+# Alerts about runs that the ledger of runs closes by itself; see ``outbox/runs.py``.
+_CLOSED_ELSEWHERE = ("missed", "overlong")
 
 
 class Ledger(t.Protocol):
@@ -44,6 +52,9 @@ class Ledger(t.Protocol):
 
     def open_alerts(self, fingerprint: str, origin: str) -> list[OpenAlert]:
         """Return the alerts that are remembered as open."""
+
+    def pending_alerts(self, integration: str, origin: str) -> list[PendingAlert]:
+        """Return the failures that were counted, and raised no alert yet."""
 
     def submit(
         self, fingerprint: str, events: t.Sequence[AlertEvent], **memory: t.Any
@@ -70,6 +81,8 @@ class RaisedAlert:
         self.integration = ""
         self.opened: OpenAlert | None = None
         self.causes_written = 0
+        # In how many runs in a row it was seen.
+        self.times = 1
         self._causes: dict[t.Hashable, Cause] = {}
 
     def bind(self, opened: OpenAlert) -> None:
@@ -96,6 +109,11 @@ class RaisedAlert:
     def causes(self) -> int:
         """The number of things that the alert waits for."""
         return len(self._causes)
+
+    @property
+    def stands_for_many(self) -> bool:
+        """Whether it is about several hosts."""
+        return self.subject.scope in ("storm", "playbook")
 
 
 class AlertTracker:
@@ -124,6 +142,7 @@ class AlertTracker:
         self._open: dict[str, dict[str, OpenAlert]] = {}
         self._raised: dict[str, RaisedAlert] = {}
         self._storms = Storms(settings.storm_threshold)
+        self._counts = FailureCounts()
         self._aborted = 0
         self.recovered = 0
         self.stays_open = ""
@@ -135,6 +154,15 @@ class AlertTracker:
     def raised(self) -> int:
         """The number of alerts that this run has raised."""
         return len(self._raised) + self._aborted
+
+    @property
+    def pending(self) -> list[tuple[int, int]]:
+        """For each failure of this run that raised no alert yet: in how many runs it has failed, and how many it takes."""
+        return sorted((one.failures, one.needed) for one in self._counts.counted)
+
+    def task_name(self, task: TaskReference) -> str:
+        """Return the name of a task with its place, as it may be sent."""
+        return self._builder.task_name(task)
 
     def add_secrets(self, secrets: t.Iterable[str]) -> None:
         """Mask these values, too, in all that is sent from now on."""
@@ -151,6 +179,9 @@ class AlertTracker:
                     alert.alert_key,
                     {cause.host for cause in causes_of(alert)},
                 )
+        pending = self._pending_alerts(integration)
+        self._counts.load(integration, pending)
+        alerts += [one.alert for one in pending]
         causes = [cause for alert in alerts for cause in causes_of(alert)]
         return (
             {host for cause in causes for host in (cause.host, cause.machine)},
@@ -190,26 +221,110 @@ class AlertTracker:
             )
         ]
         key = self._builder.key(subject)
-        if self._settings.storm_threshold and subject.scope != "playbook":
-            storm = replace(
-                self._builder.storm_subject(outcome, status), namespace=namespace
-            )
-            storm_key = self._builder.key(storm)
-            if key not in self._raised and self._storms.takes(
+        storm = replace(
+            self._builder.storm_subject(outcome, status), namespace=namespace
+        )
+        storm_key = self._builder.key(storm)
+        failure = RaisedAlert(subject, outcome, overrides, handled)
+        failure.times = self._counts.failures(integration, key)
+        if not (
+            self._is_raised(key, storm_key, outcome.host, integration)
+            or self._counts.is_enough(integration, key, self._needed(failure))
+        ):
+            self._count(key, failure, integration, causes)
+            return
+        pending = self._counts.raised(integration, key)
+        if (
+            self._settings.storm_threshold
+            and subject.scope != "playbook"
+            and key not in self._raised
+            and self._storms.takes(
                 outcome.host,
                 (status, namespace, outcome.task.identity),
                 integration=integration,
                 storm_key=storm_key,
                 is_open=key in self._open.get(integration, {}),
-            ):
-                subject, key = storm, storm_key
-        if key in self._raised:
-            self._add_causes(self._raised[key], outcome, overrides, causes)
-        else:
-            self._raised[key] = raised = RaisedAlert(
-                subject, outcome, overrides, handled
             )
-            self._raise(key, raised, integration, causes)
+        ):
+            failure.subject, key = storm, storm_key
+        if pending is not None:
+            # What it has failed at before, it still waits for.
+            causes = [*causes_of(pending.alert), *causes]
+        if key in self._raised:
+            self._add_causes(self._raised[key], failure, causes, pending)
+        else:
+            self._raised[key] = failure
+            self._raise(key, failure, integration, causes, pending)
+
+    def _is_raised(self, key: str, storm_key: str, host: str, integration: str) -> bool:
+        """Say whether there is an alert already that a failure of this key belongs to."""
+        return (
+            key in self._raised
+            or key in self._open.get(integration, {})
+            or self._storms.holds(host, integration=integration, storm_key=storm_key)
+        )
+
+    def _needed(self, failure: RaisedAlert) -> int:
+        """Return in how many runs in a row this has to fail until its alert is raised."""
+        return self._number(f"{failure.outcome.status}_after", failure.overrides)
+
+    def _number(self, option: str, overrides: AlertOverrides) -> int:
+        useless, why = uncountable(
+            self._settings.recovery, overrides.counts, prefix="flashduty_"
+        )
+        if useless:
+            self._warn(f"{why} 1 is used.")
+        if option in useless:
+            return 1
+        return int(overrides.counts.get(option) or getattr(self._settings, option))
+
+    def _count(
+        self,
+        key: str,
+        failure: RaisedAlert,
+        integration: str,
+        causes: t.Sequence[Cause],
+    ) -> None:
+        """Remember a failure that raises no alert yet."""
+        before = self._counts.latest(integration, key)
+        self._bind(failure, before.alert if before else None, causes)
+        failure.write_causes()
+        if failure.opened is None:
+            return
+        opened = failure.opened
+        if before:
+            opened = replace(opened, opened_at=before.alert.opened_at)
+        pending = PendingAlert(opened, failure.times, self._needed(failure))
+        self._counts.count(integration, pending)
+        self._send(integration, [], pending=[pending])
+
+    def _bind(
+        self,
+        failure: RaisedAlert,
+        before: OpenAlert | None,
+        causes: t.Sequence[Cause],
+    ) -> AlertEvent:
+        """Fill in what is to be remembered of a failure, and return the event that tells of it.
+
+        :param before: the same alert as earlier runs have left it: what it was waiting for, it still waits for.
+        """
+        event, labels = self._event_of(failure)
+        details: dict[str, t.Any] = {
+            "scope": failure.subject.scope,
+            "namespace": failure.subject.namespace,
+            "labels": _recovery_labels(labels),
+            "times": failure.times,
+            **details_of(causes_of(before) if before else ()),
+        }
+        recover_after = self._number("recover_after", failure.overrides)
+        if recover_after > 1:
+            details["recover_after"] = recover_after
+        if failure.subject.host and failure.outcome.host in LOCALHOST:
+            details["machine"] = self._run.local_name
+        failure.bind(self._opened(event, details))
+        for cause in causes:
+            failure.add_cause(cause)
+        return event
 
     def _raise(
         self,
@@ -217,50 +332,54 @@ class AlertTracker:
         raised: RaisedAlert,
         integration: str,
         causes: t.Sequence[Cause],
+        pending: PendingAlert | None,
     ) -> None:
-        event, labels = self._event_of(raised)
         before = self._open.get(integration, {}).get(key)
-        details = {
-            "scope": raised.subject.scope,
-            "namespace": raised.subject.namespace,
-            "labels": _recovery_labels(labels),
-            # What it was open for before, it still waits for.
-            **details_of(causes_of(before) if before else ()),
-        }
-        if raised.subject.host and raised.outcome.host in LOCALHOST:
-            details["machine"] = self._run.local_name
+        if before is not None:
+            raised.times = before.details.get("times", 1) + 1
         raised.integration = integration
-        raised.bind(self._opened(event, details))
-        for cause in causes:
-            raised.add_cause(cause)
+        event = self._bind(raised, before, causes)
         raised.write_causes()
-        self._send(integration, [event], opened=raised.opened)
+        self._send(
+            integration,
+            [event],
+            opened=raised.opened,
+            no_longer_pending=[pending.alert.alert_key] if pending else [],
+        )
 
     def _add_causes(
         self,
         raised: RaisedAlert,
-        outcome: TaskOutcome,
-        overrides: AlertOverrides,
+        failure: RaisedAlert,
         causes: t.Sequence[Cause],
+        pending: PendingAlert | None,
     ) -> None:
+        outcome, first = failure.outcome, raised.outcome
         raised.hosts[outcome.host] = None
-        first = raised.outcome
         if (outcome.status, outcome.host) < (first.status, first.host):
             # One stands for all: always the same one, in whichever order they fail.
-            raised.outcome, raised.overrides = outcome, overrides
+            raised.outcome, raised.overrides = outcome, failure.overrides
         # Not any(), which would stop at the first one.
         is_new = [raised.add_cause(cause) for cause in causes]
-        if raised.opened is None or not any(is_new):
+        if raised.opened is None:
             return
-        stands_for_many = raised.subject.scope in ("storm", "playbook")
-        if not stands_for_many or raised.causes > raised.causes_written * _GROWTH:
+        is_due = any(is_new) and (
+            not raised.stands_for_many
+            or raised.causes > raised.causes_written * _GROWTH
+        )
+        if is_due or pending is not None:
             raised.write_causes()
-            self._send(raised.integration, [], updated=[raised.opened])
+            self._send(
+                raised.integration,
+                [],
+                updated=[raised.opened],
+                no_longer_pending=[pending.alert.alert_key] if pending else [],
+            )
 
     def update_group_alerts(self) -> None:
         """Send alerts that stand for several hosts once more, now that all of them are known."""
         for raised in self._raised.values():
-            if raised.subject.scope in ("playbook", "storm") and len(raised.hosts) > 1:
+            if raised.stands_for_many and len(raised.hosts) > 1:
                 event, _labels = self._event_of(raised)
                 raised.write_causes()
                 self._send(
@@ -277,6 +396,7 @@ class AlertTracker:
             now=int(self._now()),
             handled=raised.handled,
             hosts=list(raised.hosts),
+            runs=self._needed(raised),
         )
 
     # -- runs that end without their recap
@@ -289,53 +409,45 @@ class AlertTracker:
         :param cause: what a later run has to do to close it.
         :param overrides: what the variables of the play say.
         """
-        namespace = self._namespace(overrides)
-        event = self._builder.aborted(now=int(self._now()), namespace=namespace)
+        alert = self.run_alert("run", integration, cause, overrides)
+        event, opened = alert.raised(now=self._now())
         self._aborted += 1
-        self._send(
-            integration,
-            [event],
-            opened=self._opened_by_abort(event, cause, namespace, integration),
-        )
+        self._send(integration, [event], opened=opened)
 
-    def killed_alert(
-        self, integration: str, cause: Cause, overrides: AlertOverrides
-    ) -> dict[str, t.Any]:
-        """Return what the courier raises when the run is killed; see ``courier.py`` and ``raise_aborted``."""
+    def run_alert(
+        self,
+        scope: str,
+        integration: str,
+        cause: Cause | None,
+        overrides: AlertOverrides,
+    ) -> RunAlert:
+        """Return an alert about the run itself, to be raised by whoever finds the reason.
+
+        :param scope: ``run`` (it ends without its recap), ``missed`` or ``overlong``.
+        :param cause: what a later run has to do to close it, for a ``run``; the others are closed by the ledger of runs.
+        :param overrides: what the variables of the play say.
+        """
         namespace = self._namespace(overrides)
-        event = self._builder.aborted(now=int(self._now()), namespace=namespace)
-        opened = self._opened_by_abort(event, cause, namespace, integration)
-        payload = event.payload()
+        event = self._builder.about_run(
+            scope, now=int(self._now()), namespace=namespace
+        ).payload()
         # Set when the alert is raised, not now.
-        del payload["event_time"]
-        return {
-            "fingerprint": integration,
-            "run_id": self._run.run_id,
-            "event": payload,
-            "opened": {
-                "alert_key": opened.alert_key,
-                "origin": opened.origin,
-                "title": opened.title,
-                "status": opened.status,
-                "details": opened.details,
-            },
-        }
-
-    def _opened_by_abort(
-        self, event: AlertEvent, cause: Cause, namespace: str, integration: str
-    ) -> OpenAlert:
-        before = self._open.get(integration, {}).get(event.alert_key)
+        del event["event_time"]
+        labels = _recovery_labels(event["labels"])
+        if scope == "missed":
+            # Raised when this run is long gone.
+            event["labels"] = labels
+        details = {"scope": scope, "namespace": namespace, "labels": labels}
+        if cause is None:
+            return RunAlert(
+                event, replace(self._run, namespace=namespace).origin, details
+            )
+        before = self._open.get(integration, {}).get(event["alert_key"])
         causes = {
             one.identity: one for one in [*(causes_of(before) if before else ()), cause]
         }
-        return self._opened(
-            event,
-            {
-                "scope": "run",
-                "namespace": namespace,
-                "labels": _recovery_labels(event.labels),
-                **details_of(causes.values()),
-            },
+        return RunAlert(
+            event, self._run.origin, {**details, **details_of(causes.values())}
         )
 
     # -- recovery
@@ -353,15 +465,28 @@ class AlertTracker:
         """
         reasons: list[str] = []
         for integration, known in self._open.items():
-            recovery = recover(
-                # Reload: this run may have added causes. Leave alerts alone that another run opened meanwhile.
-                [a for a in self._open_alerts(integration) if a.alert_key in known],
-                law,
-                raised=self._raised,
-                applies=lambda alert, cause: (
-                    alert.details.get("namespace", "")
-                    == self._chosen_namespace(namespace_of(cause.host))
-                ),
+            # Reload: this run may have added causes. Leave alerts alone that another run opened meanwhile.
+            alerts = [a for a in self._open_alerts(integration) if a.alert_key in known]
+            if self._settings.recovery == "never":
+                alerts = []
+            pending = self._counts.of(integration)
+            recovery, of_pending = (
+                recover(
+                    candidates,
+                    law,
+                    raised=raised,
+                    applies=lambda alert, cause: (
+                        alert.details.get("namespace", "")
+                        == self._chosen_namespace(namespace_of(cause.host))
+                    ),
+                )
+                for candidates, raised in (
+                    (alerts, self._raised),
+                    (
+                        [one.alert for one in pending],
+                        self._counts.keys_of_this_run(integration),
+                    ),
+                )
             )
             reasons.extend(recovery.reasons)
             for alert in recovery.foreign[:1]:
@@ -369,19 +494,35 @@ class AlertTracker:
                     f"The alert {alert.title!r} was raised with another inventory, so this run does not close it."
                     " Set flashduty_alert_namespace in each inventory to keep hosts of the same name apart."
                 )
-            if recovery.closed or recovery.partly_recovered:
-                self.recovered += len(recovery.closed)
-                now = int(self._now())
-                self._send(
-                    integration,
-                    [
-                        self._builder.recovery(alert, why, now=now)
-                        for alert, why in recovery.closed
-                    ],
-                    updated=recovery.partly_recovered,
-                    closed=[alert.alert_key for alert, _why in recovery.closed],
-                )
+            self._write_recovery(integration, recovery, of_pending)
         self.stays_open = reasons_line(reasons)
+
+    def _write_recovery(
+        self, integration: str, recovery: Recovery, of_pending: Recovery
+    ) -> None:
+        """Close what has worked in enough runs, and remember the rest.
+
+        :param of_pending: the same for failures that were only counted. Nobody heard of them, so they are forgotten.
+        """
+        again = [(alert, why, good_run(alert)) for alert, why in recovery.closed]
+        closed = [(alert, why) for alert, why, later in again if later is None]
+        self.recovered += len(closed)
+        now = int(self._now())
+        self._send(
+            integration,
+            [self._builder.recovery(alert, why, now=now) for alert, why in closed],
+            updated=[
+                *(later for _alert, _why, later in again if later is not None),
+                *recovery.partly_recovered,
+            ],
+            closed=[alert.alert_key for alert, _why in closed],
+            pending=[
+                replace(latest, alert=alert)
+                for alert in of_pending.partly_recovered
+                if (latest := self._counts.latest(integration, alert.alert_key))
+            ],
+            no_longer_pending=[alert.alert_key for alert, _why in of_pending.closed],
+        )
 
     def _namespace(self, overrides: AlertOverrides) -> str:
         return self._chosen_namespace(overrides.namespace)
@@ -462,12 +603,23 @@ class AlertTracker:
 
     def _open_alerts(self, integration: str) -> list[OpenAlert]:
         """Return what is open for this playbook. Several machines may share a home, and localhost is each of them."""
-        here = self._run.local_name
         return [
             alert
             for alert in self._ledger.open_alerts(integration, self._run.origin)
-            if alert.details.get("machine", here) == here
+            if self._is_of_this_machine(alert)
+            and alert.details.get("scope") not in _CLOSED_ELSEWHERE
         ]
+
+    def _pending_alerts(self, integration: str) -> list[PendingAlert]:
+        return [
+            one
+            for one in self._ledger.pending_alerts(integration, self._run.origin)
+            if self._is_of_this_machine(one.alert)
+        ]
+
+    def _is_of_this_machine(self, alert: OpenAlert) -> bool:
+        here = self._run.local_name
+        return bool(alert.details.get("machine", here) == here)
 
     def _opened(self, event: AlertEvent, details: dict[str, t.Any]) -> OpenAlert:
         return OpenAlert(
@@ -487,13 +639,18 @@ class AlertTracker:
         opened: OpenAlert | None = None,
         updated: t.Sequence[OpenAlert] = (),
         closed: t.Sequence[str] = (),
+        pending: t.Sequence[PendingAlert] = (),
+        no_longer_pending: t.Sequence[str] = (),
     ) -> None:
         if self._settings.dry_run:
             self.would_send.extend(events)
             return
-        memory: dict[str, t.Any] = {}
+        memory: dict[str, t.Any] = {
+            "pending": pending,
+            "no_longer_pending": no_longer_pending,
+        }
         if self._settings.recovery == "auto":
-            memory = {"opened": opened, "updated": updated, "closed": closed}
+            memory.update(opened=opened, updated=updated, closed=closed)
         if events or any(memory.values()):
             self._ledger.submit(integration, events, run_id=self._run.run_id, **memory)
 

@@ -14,9 +14,12 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.template import Templar
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
+    parse_duration,
+)
 
 from .._alerts.model import AlertOverrides
-from .._alerts.settings import RAISING_STATUSES, read_labels
+from .._alerts.settings import COUNTS, RAISING_STATUSES, read_count, read_labels
 from .play import stopped_hosts
 
 if t.TYPE_CHECKING:
@@ -161,6 +164,30 @@ class Variables:
         """What keeps this host apart from others of its name, or None."""
         return self.text(NAMESPACE)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers of runs that were chosen here, by the names of their options."""
+        counts = {}
+        for option in COUNTS:
+            name = f"flashduty_{option}"
+            value = self.get(name)
+            try:
+                if value is not None:
+                    counts[option] = read_count(value)
+            except ValueError as exc:
+                self._warn(f"{name} {exc}. The option {option} is used.")
+        return counts
+
+    def duration(self, option: str) -> float | None:
+        """Return what the variable of an option says, in seconds; None when it is not set."""
+        name = f"flashduty_{option}"
+        value = self.get(name)
+        try:
+            return None if value is None else parse_duration(value)
+        except ValueError as exc:
+            self._warn(f"{name} {exc}. The option {option} is used.")
+            return None
+
     def overrides(self, label_vars: t.Iterable[str]) -> AlertOverrides:
         """Return what the variables say about an alert.
 
@@ -180,6 +207,7 @@ class Variables:
                 if value is not None
             },
             description=self.description,
+            counts=self.counts,
             groups=tuple(map(str, self.all.get("group_names") or ())),
             namespace=self.namespace,
         )

@@ -65,6 +65,7 @@ from .._ansible.play import (
 )
 from .._ansible.rescue import Rescues, is_in_rescue
 from .._ansible.variables import STATUS, PlayHosts, Variables
+from .run_record import RunRecord
 
 if t.TYPE_CHECKING:
     from ansible.executor.task_result import TaskResult
@@ -72,6 +73,12 @@ if t.TYPE_CHECKING:
     from ansible.playbook import Playbook
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
+        Connection,
+    )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+        OpenAlert,
+    )
 
     from .._alerts.causes import Cause
     from .._alerts.model import Place, TaskOutcome
@@ -137,6 +144,8 @@ class RunReporter:
             self._statuses.add("Warning")
         self._namespaces: dict[str, str | None] = {}
         self._lines: dict[tuple[str, str], frozenset[int] | None] = {}
+        self._record = RunRecord(settings, delivery)
+        self._closed_with_run: list[OpenAlert] = []
         self._ending_task = ""
         self._plays_looked_into: set[str] = set()
 
@@ -173,6 +182,7 @@ class RunReporter:
         with contextlib.suppress(AnsibleError):
             variables = Variables(play, host=host, warn=self._warn)
         self._connect(variables)
+        self._record.play_started(play.get_name(), self._play_hosts.batch)
         if self._recorder.tracks:
             self._look_for_tracked_tasks(play)
 
@@ -183,7 +193,11 @@ class RunReporter:
     def task_started(self, task: Task) -> None:
         """A task or a handler begins, on whichever hosts."""
         self._take_missing_roles()
-        self._recorder.stopped(stopped_hosts(self._play))
+        stopped = stopped_hosts(self._play)
+        self._recorder.stopped(stopped)
+        if self._record.tells_progress:
+            name = self._alert_tracker.task_name(results.reference(task))
+            self._record.task_started(name, stopped)
         self._rescues.task_started(task)
         self._ending_task = ""
         if results.is_meta(task, "end_play", "end_batch"):
@@ -261,6 +275,8 @@ class RunReporter:
     def _reported(self, result: TaskResult) -> tuple[str, Task]:
         host, task = results.host_name(result), results.task_of(result)
         self._recorder.reported(host)
+        if self._record.tells_progress:
+            self._record.reported(host)
         self._rescues.task_reported(host, task)
         return host, task
 
@@ -397,7 +413,7 @@ class RunReporter:
                 "The playbook is no file, so that it cannot be known again, and nothing is closed. Set playbook_id."
             )
         elif self._run is not None and not self._run.check:
-            if self._settings.recovery == "auto" and self._tracker is not None:
+            if self._settings.recovery != "stateless" and self._tracker is not None:
                 self._close(summary)
             elif self._settings.recovery == "stateless":
                 for integration in self._keys:
@@ -410,6 +426,17 @@ class RunReporter:
                         statuses=self._statuses,
                         overrides_of=self._overrides_of,
                     )
+        if (
+            self._run is not None
+            and self._run.is_known_again
+            and not self._settings.dry_run
+        ):
+            self._closed_with_run = self._record.finish(
+                self._run_in_its_namespace,
+                whole=summary.complete and not summary.limited,
+                hosts=summary.took_part,
+                failed=summary.failed_hosts,
+            )
         self._deliver(self._settings.flush_timeout)
 
     def abort(self, how: str) -> None:
@@ -428,6 +455,7 @@ class RunReporter:
             self._alert_tracker.raise_aborted(
                 integration, self._aborted_cause(), self._play_overrides()
             )
+        self._record.abort(how)
         if how == "interrupted" and not self._settings.dry_run:
             self._delivery.detach(_AFTER_INTERRUPTION)
         elif how == "terminated":
@@ -447,13 +475,20 @@ class RunReporter:
             return
         self._deliver_changes()
         ending = self._delivery.flush(timeout)
-        raised, recovered = 0, 0
+        raised, recovered = 0, len(self._closed_with_run)
+        pending: list[tuple[int, int]] = []
         if self._tracker is not None:
-            raised, recovered = self._tracker.raised, self._tracker.recovered
-        if raised or recovered or ending.says_something:
+            raised = self._tracker.raised
+            recovered += self._tracker.recovered
+            pending = self._tracker.pending
+        if raised or recovered or pending or ending.says_something:
             from .summary import summary_line
 
-            self._say(summary_line(raised=raised, recovered=recovered, ending=ending))
+            self._say(
+                summary_line(
+                    raised=raised, recovered=recovered, pending=pending, ending=ending
+                )
+            )
         if self._tracker is not None and self._tracker.stays_open:
             self._say(self._tracker.stays_open)
 
@@ -640,22 +675,48 @@ class RunReporter:
             self._integration, key = _NO_INTEGRATION, ""
         else:
             self._integration, key = connection.fingerprint, connection.integration_key
-        if self._integration in self._keys:
-            return
+        is_new = self._integration not in self._keys
         self._keys[self._integration] = key
         if self._tracker is not None:
             self._tracker.add_secrets([key])
         if key and not self._settings.dry_run:
-            # First, since what waits for a connection starts the courier, too.
-            if self._settings.watch and self._reports_abort():
-                self._delivery.start_watch(
-                    self._alert_tracker.killed_alert(
-                        self._integration, self._aborted_cause(), self._play_overrides()
-                    )
-                )
             self._delivery.connect(connection)
-        if self._settings.recovery == "auto" and self._delivery.has_state():
+            # Before the open alerts are looked up: it may find runs that were lost.
+            self._begin_record(variables, connection)
+        if (
+            is_new
+            and self._settings.recovery != "stateless"
+            and self._delivery.has_state()
+        ):
             self._recorder.track(*self._alert_tracker.load_open(self._integration))
+
+    def _run_in_its_namespace(self) -> RunContext:
+        """Return the run with the namespace that the variables of the play give it."""
+        if self._run is None:
+            raise RuntimeError("no play has started yet")
+        namespace = self._play_overrides().namespace
+        if namespace is None:
+            return self._run
+        return dataclasses.replace(self._run, namespace=namespace)
+
+    def _begin_record(self, variables: Variables, connection: Connection) -> None:
+        """Have the run remembered and watched, where an option or a variable of the play asks for it."""
+        if self._run is not None and variables.enabled:
+            self._record.begin(
+                self._run_in_its_namespace,
+                variables.duration,
+                fingerprint=connection.fingerprint,
+                server=connection.server,
+                alert=lambda scope: self._alert_tracker.run_alert(
+                    scope,
+                    connection.fingerprint,
+                    self._aborted_cause() if scope == "run" else None,
+                    self._play_overrides(),
+                ),
+                is_known_again=self._run.is_known_again,
+                raises=self._raises,
+                reports_abort=self._reports_abort(),
+            )
 
     def _deliver_changes(self) -> None:
         """Have change events delivered, too, that tasks of this run or of earlier ones have left in the outbox."""

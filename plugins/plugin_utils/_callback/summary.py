@@ -21,8 +21,17 @@ if t.TYPE_CHECKING:
     from .._delivery import DeliveryReport
 
 
-def summary_line(*, raised: int, recovered: int, ending: DeliveryReport) -> str:
-    """Return the line, or an empty text."""
+def summary_line(
+    *,
+    raised: int,
+    recovered: int,
+    pending: t.Sequence[tuple[int, int]] = (),
+    ending: DeliveryReport,
+) -> str:
+    """Return the line, or an empty text.
+
+    :param pending: for each failure that raised no alert yet, in how many runs it has failed, and how many it takes.
+    """
     sentences = []
     if raised or recovered:
         parts = [_count(raised, "alert") + " raised"] if raised else []
@@ -33,6 +42,9 @@ def summary_line(*, raised: int, recovered: int, ending: DeliveryReport) -> str:
                 else f"{_count(recovered, 'alert')} recovered"
             )
         sentences.append(", ".join(parts))
+    if pending:
+        counts = ", ".join(f"{n} of {of}" for n, of in sorted(set(pending)))
+        sentences.append(f"{_count(len(pending), 'failure')} not raised yet ({counts})")
     if ending.undeliverable:
         reasons = list(
             dict.fromkeys(

@@ -18,6 +18,7 @@ from .model import (
     OpenAlert,
     OutboxError,
     OutboxLocation,
+    PendingAlert,
     QueueStatus,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "Outbox",
     "OutboxError",
     "OutboxLocation",
+    "PendingAlert",
     "QueueStatus",
     "is_usable",
     "may_have_data",

@@ -67,6 +67,20 @@ class OpenAlert:
 
 
 @dataclass(frozen=True)
+class PendingAlert:
+    """A failure that was counted, and raises an alert when it has happened in enough runs in a row.
+
+    :param alert: what will be open then; ``opened_at`` is when it was counted first.
+    :param failures: in how many runs in a row it has happened.
+    :param needed: in how many it has to happen.
+    """
+
+    alert: OpenAlert
+    failures: int
+    needed: int
+
+
+@dataclass(frozen=True)
 class ClaimedEvent:
     """An event that a courier has claimed, to send it now."""
 

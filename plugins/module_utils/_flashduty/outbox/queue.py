@@ -15,12 +15,14 @@ from collections import Counter
 from ..errors import FlashdutyError
 from ..events import Event
 from ..processes import is_gone
+from . import pending as pending_alerts
 from .database import Database, Values
 from .model import (
     ClaimedEvent,
     DamagedOutbox,
     IntegrationStatus,
     OpenAlert,
+    PendingAlert,
     QueueStatus,
 )
 from .rate_limit import WINDOW, allowance, bucket_of
@@ -69,6 +71,15 @@ class Outbox:
         """Where it is, for people."""
         return self._database.place
 
+    @property
+    def database(self) -> Database:
+        """What it is kept in, for the other ledgers of this package."""
+        return self._database
+
+    def now(self) -> float:
+        """Return the time that counts here, in seconds since the epoch."""
+        return self._database.now()
+
     def size(self) -> int:
         """Return the space that it takes, in bytes."""
         return self._database.size()
@@ -101,6 +112,8 @@ class Outbox:
         opened: OpenAlert | None = None,
         updated: t.Iterable[OpenAlert] = (),
         closed: t.Iterable[str] = (),
+        pending: t.Iterable[PendingAlert] = (),
+        no_longer_pending: t.Iterable[str] = (),
     ) -> None:
         """Queue events, and remember in the same transaction what they open and close.
 
@@ -109,6 +122,8 @@ class Outbox:
         :param opened: the alert that the events open, or raise again.
         :param updated: open alerts whose details have changed.
         :param closed: keys of alerts that the events close.
+        :param pending: failures that were counted, and raise no alert yet.
+        :param no_longer_pending: keys of alerts of which nothing is to be counted any more.
         :raises OutboxError: when nothing could be written; then nothing was.
         """
         with self._database.transaction():
@@ -131,6 +146,8 @@ class Outbox:
                 "DELETE FROM flashduty_open_alerts WHERE fingerprint = :fingerprint AND alert_key = :key",
                 [{"fingerprint": fingerprint, "key": key} for key in sorted(closed)],
             )
+            pending_alerts.remember(self._database, fingerprint, pending)
+            pending_alerts.forget(self._database, fingerprint, no_longer_pending)
             now = self._database.now()
             self._database.run_each(
                 "INSERT INTO flashduty_events (fingerprint, server, kind, key, payload, run_id, added_at)"
@@ -184,6 +201,32 @@ class Outbox:
             OpenAlert(key, origin, title, status, opened_at, self._load_json(details))
             for key, origin, title, status, opened_at, details in rows
         ]
+
+    def ledger(self, *, origin: str | None = None) -> list[tuple[str, str, OpenAlert]]:
+        """Return the open alerts of all integrations, each with its fingerprint and server, the oldest first."""
+        where, values = _where(origin=origin)
+        rows = self._database.rows(
+            "SELECT fingerprint, server, alert_key, origin, title, status, opened_at, details"
+            f" FROM flashduty_open_alerts WHERE {_IS_OPEN}{where} ORDER BY opened_at, alert_key",
+            values,
+        )
+        return [
+            (
+                fingerprint,
+                server,
+                OpenAlert(
+                    key, origin, title, status, opened_at, self._load_json(details)
+                ),
+            )
+            for fingerprint, server, key, origin, title, status, opened_at, details in rows
+        ]
+
+    def pending_alerts(
+        self, fingerprint: str | None = None, origin: str | None = None
+    ) -> list[PendingAlert]:
+        """Return the failures that were counted and raised no alert yet; of one integration and origin, where given."""
+        where, values = _where(fingerprint=fingerprint, origin=origin)
+        return pending_alerts.load(self._database, where, values)
 
     def status(self, fingerprints: t.Iterable[str]) -> QueueStatus:
         """Return what waits and what was refused for these integrations."""

@@ -58,6 +58,55 @@ CREATE TABLE flashduty_requests (
     count INTEGER NOT NULL,
     PRIMARY KEY (fingerprint, bucket)
 );
+
+CREATE TABLE flashduty_pending_alerts (
+    fingerprint TEXT NOT NULL,
+    alert_key TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    title TEXT NOT NULL,
+    status TEXT NOT NULL,
+    since DOUBLE PRECISION NOT NULL,
+    failures INTEGER NOT NULL,
+    needed INTEGER NOT NULL,
+    details TEXT NOT NULL,
+    PRIMARY KEY (fingerprint, alert_key)
+);
+CREATE INDEX flashduty_pending_by_origin ON flashduty_pending_alerts (origin, fingerprint);
+
+CREATE TABLE flashduty_runs (
+    run_id TEXT NOT NULL PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    server TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    playbook TEXT NOT NULL,
+    controller TEXT NOT NULL,
+    process TEXT NOT NULL,
+    started_at DOUBLE PRECISION NOT NULL,
+    renewed_until DOUBLE PRECISION NOT NULL,
+    ended_at DOUBLE PRECISION,
+    status TEXT NOT NULL,
+    complete INTEGER NOT NULL DEFAULT 0,
+    hosts TEXT NOT NULL,
+    details TEXT NOT NULL
+);
+CREATE INDEX flashduty_unended_runs ON flashduty_runs (renewed_until) WHERE ended_at IS NULL;
+CREATE INDEX flashduty_runs_of_playbook ON flashduty_runs (origin, started_at);
+CREATE INDEX flashduty_runs_by_start ON flashduty_runs (started_at);
+
+CREATE TABLE flashduty_expected_playbooks (
+    origin TEXT NOT NULL PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    server TEXT NOT NULL,
+    playbook TEXT NOT NULL,
+    expected_every DOUBLE PRECISION NOT NULL,
+    since DOUBLE PRECISION NOT NULL,
+    started_at DOUBLE PRECISION NOT NULL,
+    started_by TEXT NOT NULL,
+    completed_at DOUBLE PRECISION,
+    completed_by TEXT NOT NULL,
+    raised_at DOUBLE PRECISION,
+    details TEXT NOT NULL
+);
 """
 
 

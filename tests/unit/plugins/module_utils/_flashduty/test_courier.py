@@ -39,6 +39,11 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
     Outbox,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
+    Run,
+    RunAlert,
+    RunLedger,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.sqlite import (
     SqliteDatabase,
     move_aside,
@@ -69,7 +74,6 @@ class Courier:
         *connections: Connection,
         max_in_flight: int = 8,
         rate_limit: int = 0,
-        on_kill: dict[str, t.Any] | None = None,
         run_pid: int | None = None,
     ) -> None:
         self.process = subprocess.Popen(
@@ -87,7 +91,6 @@ class Courier:
                 "run_pid": os.getpid() if run_pid is None else run_pid,
                 "max_in_flight": max_in_flight,
                 "rate_limit": rate_limit,
-                "on_kill": on_kill,
             }
         )
         for connection in connections:
@@ -496,8 +499,8 @@ courier = subprocess.Popen(
     [sys.executable, "-m", "_flashduty.courier"],
     stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, text=True,
 )
-start, connection = json.loads(sys.argv[1])
-for message in ({"start": {**start, "run_pid": os.getpid()}}, {"connection": connection}):
+start, *others = json.loads(sys.argv[1])
+for message in ({"start": {**start, "run_pid": os.getpid()}}, *others):
     print(json.dumps(message), file=courier.stdin, flush=True)
 print(courier.pid, flush=True)
 if sys.argv[2] == "worker":
@@ -515,9 +518,9 @@ os.kill(os.getpid(), 9)
                         "outbox": {"path": str(folder)},
                         "max_in_flight": 8,
                         "rate_limit": 0,
-                        "on_kill": options.get("on_kill"),
                     },
-                    dataclasses.asdict(connection),
+                    {"connection": dataclasses.asdict(connection)},
+                    *options.get("messages", ()),
                 ]
             ),
             options.get("holding", "nobody"),
@@ -555,41 +558,62 @@ def test_what_a_killed_run_has_left_is_delivered(
     wait_until(lambda: has_ended(pid), 5)
 
 
+def remembered_run(outbox: Outbox, connection: Connection) -> dict[str, t.Any]:
+    """Remember a run, and return the message that has it watched."""
+    RunLedger(outbox).begin(
+        Run(
+            run_id="run-1",
+            fingerprint=connection.fingerprint,
+            server="",
+            origin="play",
+            playbook="site.yml",
+            controller="control1",
+            process=process_name(),
+            when_lost=RunAlert(
+                {
+                    "title_rule": "The run was killed",
+                    "event_status": "Critical",
+                    "alert_key": "run",
+                },
+                "play",
+                {"scope": "run"},
+            ),
+        )
+    )
+    return {
+        "run": {
+            "run_id": "run-1",
+            "controller": "control1",
+            "started": time.monotonic(),
+            "max_duration": None,
+            "overlong": None,
+        }
+    }
+
+
 def test_a_killed_run_can_raise_an_alert(
     tmp_path: Path, outbox: Outbox, connection: Connection, flashduty: Emulator
 ) -> None:
-    on_kill = {
-        "fingerprint": connection.fingerprint,
-        "run_id": "run-1",
-        "event": {
-            "title_rule": "The run was killed",
-            "event_status": "Critical",
-            "alert_key": "run",
-        },
-        "opened": {
-            "alert_key": "run",
-            "origin": "play",
-            "title": "The run was killed",
-            "status": "Critical",
-            "details": {"kind": "run"},
-        },
-    }
+    watch = remembered_run(outbox, connection)
 
-    pid = killed_run(tmp_path, connection, on_kill=on_kill)
+    pid = killed_run(tmp_path, connection, messages=[watch])
 
     wait_until(lambda: delivered(flashduty) == ["run"])
     wait_until(lambda: has_ended(pid), 5)
     (remembered,) = outbox.open_alerts()
     assert isinstance(remembered, OpenAlert)
-    assert remembered.details == {"kind": "run"}
+    assert remembered.details == {"scope": "run"}
     assert abs(remembered.opened_at - time.time()) < 30
 
 
 def test_a_run_that_ended_well_raises_no_alert(
-    start: t.Callable[..., Courier], connection: Connection, flashduty: Emulator
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
 ) -> None:
-    on_kill = {"fingerprint": connection.fingerprint, "run_id": "", "event": {}}
-    courier = start(on_kill=on_kill)
+    courier = start()
+    courier.tell(**remembered_run(outbox, connection))
     courier.tell(finish=5)
     courier.vanish()
 

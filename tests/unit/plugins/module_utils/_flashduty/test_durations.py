@@ -104,7 +104,15 @@ def test_anything_is_a_duration_or_a_clear_error(value: t.Any) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0s"), (-3, "0s"), (5400.9, "1h30m"), (90000, "1d1h"), (604800, "1w")],
+    [
+        (0, "0s"),
+        (-3, "0s"),
+        (5400.9, "90m"),
+        (90000, "25h"),
+        (604800, "7d"),
+        (26 * 604800, "26w"),
+        (3661, "1h1m1s"),
+    ],
 )
 def test_a_duration_in_the_words_of_an_option(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text

@@ -365,7 +365,7 @@ def test_a_file_system_that_machines_may_share_gets_a_rollback_journal(
 
 
 def test_a_full_disk_loses_nothing_and_says_so(mount: t.Callable[..., Path]) -> None:
-    place = mount_memory(mount, "256k")
+    place = mount_memory(mount, "384k")
     folder = place / "state"
     stored = 0
     with open_at(folder) as outbox:

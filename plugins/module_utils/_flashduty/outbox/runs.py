@@ -1,0 +1,640 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+"""The ledger of runs: which runs began and ended, which are expected, and the alerts about runs as such.
+
+All times are those of the database, so that controllers with different clocks agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import typing as t
+from dataclasses import dataclass, field
+
+from ..durations import format_duration
+from ..events import AlertEvent
+from ..processes import is_gone, is_here
+from .model import OpenAlert
+
+if t.TYPE_CHECKING:
+    from .queue import Outbox
+
+# Seconds after which a run counts as lost that nobody has renewed.
+LEASE = 90.0
+# Seconds between two renewals.
+RENEWAL_INTERVAL = 15.0
+
+# How a run has ended. A lost one never told.
+RUNNING, OK, FAILED = "running", "ok", "failed"
+ABORTED, INTERRUPTED, LOST = "aborted", "interrupted", "lost"
+
+# What is kept of each playbook, and for how many seconds.
+_MOST_RUNS = 30
+_LONGEST_AGE = 90 * 86400.0
+# Seconds that a time may lie in the future. What is later comes from a clock that was set back since.
+_TOLERANCE = 1.0
+
+_CLOSED_BECAUSE = {
+    "missed": "The playbook has run again.",
+    "overlong": "The run has ended.",
+}
+
+
+@dataclass(frozen=True)
+class RunAlert:
+    """An alert about a run as such, ready to be raised by whoever finds the reason.
+
+    :param event: the fields of the event but its time; what raises it may add a description.
+    :param origin: what the open alert is remembered under.
+    :param details: those of the open alert.
+    """
+
+    event: dict[str, t.Any]
+    origin: str
+    details: dict[str, t.Any]
+
+    def raised(
+        self, *, now: float, description: str | None = None
+    ) -> tuple[AlertEvent, OpenAlert]:
+        """Return the event that raises it now, and the alert that it opens."""
+        fields = {**self.event, "event_time": int(now)}
+        if description is not None:
+            fields["description"] = description
+        event = AlertEvent.create(**fields)
+        opened = OpenAlert(
+            alert_key=event.alert_key,
+            origin=self.origin,
+            title=event.title_rule,
+            status=event.event_status,
+            opened_at=now,
+            details=self.details,
+        )
+        return event, opened
+
+    def as_data(self) -> dict[str, t.Any]:
+        """Return plain data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_data(cls, data: t.Mapping[str, t.Any]) -> RunAlert:
+        """Return what :meth:`as_data` was made of."""
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is remembered of one run.
+
+    :param fingerprint: the integration of the run's own alerts.
+    :param server: host and port of that integration.
+    :param origin: the playbook in its namespace, as for open alerts.
+    :param playbook: the playbook's name for people.
+    :param process: the process of the run; see ``processes.py``.
+    :param expected_every: seconds within which the playbook is to come to its end again, or None.
+    :param max_duration: seconds that the run may take, or None.
+    :param when_lost: the alert to raise when nobody hears of the run any more, or None.
+    :param when_missed: the alert to raise when the playbook does not run in time, or None.
+    """
+
+    run_id: str
+    fingerprint: str
+    server: str
+    origin: str
+    playbook: str
+    controller: str
+    process: str
+    expected_every: float | None = None
+    max_duration: float | None = None
+    when_lost: RunAlert | None = None
+    when_missed: RunAlert | None = None
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """How one run went.
+
+    :param status: ``running``, ``ok``, ``failed``, ``aborted``, ``interrupted`` or ``lost``.
+    :param complete: whether it was a whole run that came to its recap.
+    :param ended_at: seconds since the epoch, or None; of a lost run, when it was last heard of.
+    :param hosts: the numbers of its hosts by what became of them.
+    """
+
+    run_id: str
+    fingerprint: str
+    origin: str
+    playbook: str
+    controller: str
+    started_at: float
+    ended_at: float | None
+    status: str
+    complete: bool
+    expected_every: float | None
+    max_duration: float | None
+    hosts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ExpectedPlaybook:
+    """A playbook that is to run again in time.
+
+    :param since: when it was expected first, in seconds since the epoch.
+    :param completed_at: when a whole run of it came to its recap the last time, or None.
+    :param missed: whether that is longer ago than ``expected_every``.
+    :param is_due: whether its alert is to be raised, or raised again, where it is missed.
+    """
+
+    origin: str
+    fingerprint: str
+    server: str
+    playbook: str
+    expected_every: float
+    since: float
+    started_at: float
+    started_by: str
+    completed_at: float | None
+    completed_by: str
+    missed: bool
+    is_due: bool
+    alert: RunAlert = field(repr=False)
+
+    @property
+    def due_at(self) -> float:
+        """When it has to have run again, in seconds since the epoch."""
+        return (self.completed_at or self.since) + self.expected_every
+
+    @property
+    def description(self) -> str:
+        """What a person needs to know. The same in every check until it runs again."""
+        ago = format_duration(self.expected_every)
+        if self.completed_at is None:
+            complete = f"Last complete run: none for more than {ago}, since it was expected first ({_utc(self.since)})."
+        else:
+            complete = f"Last complete run: {_utc(self.completed_at)} on {self.completed_by}, more than {ago} ago."
+        return (
+            f"The playbook is expected to run every {ago}, and has not.\n\n"
+            f"Last start: {_utc(self.started_at)} on {self.started_by}.\n{complete}"
+        )
+
+
+class RunLedger:
+    """The part of an outbox that is about runs."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._db = outbox.database
+
+    def now(self) -> float:
+        """Return the time that counts here, in seconds since the epoch."""
+        return self._db.now()
+
+    # -- what a run and its courier write
+
+    def begin(self, run: Run) -> None:
+        """Remember that a run has begun, or that more is known of it: it may be called again."""
+        now = self._db.now()
+        with self._db.transaction():
+            is_new = self._record(run, now)
+            if run.expected_every is not None and run.when_missed is not None:
+                self._expect(run, now)
+                if is_new:
+                    self._db.run(
+                        "UPDATE flashduty_expected_playbooks SET started_at = :now, started_by = :controller"
+                        " WHERE origin = :origin",
+                        {
+                            "now": now,
+                            "controller": run.controller,
+                            "origin": run.origin,
+                        },
+                    )
+
+    def _record(self, run: Run, now: float) -> bool:
+        """Write the record of a run; return whether there was none."""
+        details = {
+            "expected_every": run.expected_every,
+            "max_duration": run.max_duration,
+            "when_lost": run.when_lost.as_data() if run.when_lost else None,
+        }
+        values = {"run_id": run.run_id, "details": json.dumps(details)}
+        is_new = self._db.run(
+            "INSERT INTO flashduty_runs (run_id, fingerprint, server, origin, playbook, controller, process,"
+            " started_at, renewed_until, status, hosts, details) VALUES (:run_id, :fingerprint, :server, :origin,"
+            " :playbook, :controller, :process, :now, :until, 'running', '{}', :details) ON CONFLICT (run_id) DO NOTHING",
+            {
+                **values,
+                **_identity(run),
+                "controller": run.controller,
+                "process": run.process,
+                "now": now,
+                "until": now + LEASE,
+            },
+        )
+        if not is_new:
+            self._db.run(
+                "UPDATE flashduty_runs SET details = :details WHERE run_id = :run_id",
+                values,
+            )
+        return bool(is_new)
+
+    def _expect(self, run: Run, now: float) -> None:
+        if run.expected_every is None or run.when_missed is None:
+            return
+        self._db.run(
+            "INSERT INTO flashduty_expected_playbooks (origin, fingerprint, server, playbook, expected_every,"
+            " since, started_at, started_by, completed_by, details) VALUES (:origin, :fingerprint, :server,"
+            " :playbook, :every, :now, :now, :controller, '', :details)"
+            " ON CONFLICT (origin) DO UPDATE SET fingerprint = excluded.fingerprint, server = excluded.server,"
+            " playbook = excluded.playbook, expected_every = excluded.expected_every, details = excluded.details",
+            {
+                **_identity(run),
+                "every": run.expected_every,
+                "now": now,
+                "controller": run.controller,
+                "details": json.dumps(run.when_missed.as_data()),
+            },
+        )
+
+    def renew(self, run_id: str) -> None:
+        """Note that a run goes on. One that was taken for lost meanwhile is found again."""
+        self._db.run(
+            "UPDATE flashduty_runs SET renewed_until = :until, ended_at = NULL, status = 'running'"
+            " WHERE run_id = :run_id AND status IN ('running', 'lost')",
+            {"run_id": run_id, "until": self._db.now() + LEASE},
+        )
+
+    def end(
+        self,
+        run: Run,
+        *,
+        status: str,
+        complete: bool,
+        hosts: t.Mapping[str, int],
+        close: bool = True,
+    ) -> list[OpenAlert]:
+        """Remember how a run has ended; close what its end closes, and return that.
+
+        :param complete: it was a whole run that came to its recap, so it counts for its playbook.
+        :param close: whether alerts are closed at all.
+        """
+        now = self._db.now()
+        with self._db.transaction():
+            # The state may have been deleted since it began.
+            self._record(run, now)
+            self._expect(run, now)
+            self._db.run(
+                "UPDATE flashduty_runs SET ended_at = :now, status = :status, complete = :complete, hosts = :hosts"
+                " WHERE run_id = :run_id",
+                {
+                    "run_id": run.run_id,
+                    "now": now,
+                    "status": status,
+                    "complete": int(complete),
+                    "hosts": json.dumps(dict(hosts)),
+                },
+            )
+            closed = self._closed(run.run_id, run.origin, "overlong")
+            if complete:
+                self._db.run(
+                    "UPDATE flashduty_expected_playbooks SET completed_at = :now, completed_by = :controller,"
+                    " raised_at = NULL WHERE origin = :origin",
+                    {"now": now, "controller": run.controller, "origin": run.origin},
+                )
+                closed += self._closed(run.run_id, run.origin, "missed")
+            if not close:
+                closed = []
+            self._close(run.run_id, closed, now)
+            self._prune(run.origin, now)
+        return [alert for _fingerprint, alert in closed]
+
+    def is_expected(self, origin: str) -> bool:
+        """Say whether a playbook is to run again in time."""
+        return bool(
+            self._db.rows(
+                "SELECT 1 FROM flashduty_expected_playbooks WHERE origin = :origin",
+                {"origin": origin},
+            )
+        )
+
+    def raise_overlong(self, run_id: str, alert: RunAlert, description: str) -> bool:
+        """Raise the alert for a run that takes too long, unless it has ended meanwhile; return whether it goes on."""
+        now = self._db.now()
+        with self._db.transaction():
+            # Writes, so that nobody can end the run before the alert is in the ledger.
+            if not self._db.run(
+                "UPDATE flashduty_runs SET status = 'running' WHERE run_id = :run_id AND ended_at IS NULL",
+                {"run_id": run_id},
+            ):
+                return False
+            ((fingerprint, server, origin),) = self._db.rows(
+                "SELECT fingerprint, server, origin FROM flashduty_runs WHERE run_id = :run_id",
+                {"run_id": run_id},
+            )
+            runs = {
+                other
+                for _fingerprint, opened in self._open(origin, "overlong")
+                for other in opened.details.get("runs", ())
+            }
+            details = {**alert.details, "runs": sorted(runs | {run_id})}
+            self._raise(
+                dataclasses.replace(alert, details=details),
+                fingerprint,
+                server,
+                run_id,
+                now,
+                description=description,
+            )
+        return True
+
+    # -- what anybody looks for
+
+    def take_lost(self) -> list[RunReport]:
+        """Find the runs that never told of their end, raise their alerts, and return them."""
+        now = self._db.now()
+        candidates = self._db.rows(
+            "SELECT run_id, process, renewed_until FROM flashduty_runs WHERE ended_at IS NULL"
+        )
+        lost = []
+        for run_id, process, renewed_until in candidates:
+            if not _is_lost(process, renewed_until, now):
+                if renewed_until < now:
+                    # Its courier is gone, but it lives.
+                    self.renew(run_id)
+                continue
+            if self.mark_lost(run_id):
+                lost.append(run_id)
+        return [report for report in self.reports() if report.run_id in lost]
+
+    def mark_lost(self, run_id: str) -> bool:
+        """Note that a run is lost, and raise its alert; return False when somebody else was faster."""
+        now = self._db.now()
+        with self._db.transaction():
+            changed = self._db.run(
+                "UPDATE flashduty_runs SET ended_at = renewed_until - :lease, status = 'lost'"
+                " WHERE run_id = :run_id AND ended_at IS NULL",
+                {"run_id": run_id, "lease": LEASE},
+            )
+            if not changed:
+                return False
+            ((fingerprint, server, origin, details),) = self._db.rows(
+                "SELECT fingerprint, server, origin, details FROM flashduty_runs WHERE run_id = :run_id",
+                {"run_id": run_id},
+            )
+            alert = json.loads(details)["when_lost"]
+            if alert:
+                self._raise(RunAlert.from_data(alert), fingerprint, server, run_id, now)
+            self._close(run_id, self._closed(run_id, origin, "overlong"), now)
+        return True
+
+    def lost(self) -> list[RunReport]:
+        """Return the runs that :meth:`take_lost` would find."""
+        unended = {
+            run_id
+            for (run_id,) in self._db.rows(
+                "SELECT run_id FROM flashduty_runs WHERE ended_at IS NULL"
+            )
+        }
+        return [
+            report
+            for report in self.reports()
+            if report.run_id in unended and report.status == LOST
+        ]
+
+    def expected(self) -> list[ExpectedPlaybook]:
+        """Return the playbooks that are expected, the one that is due first in front."""
+        now = self._db.now()
+        found = [
+            ExpectedPlaybook(
+                origin=row[0],
+                fingerprint=row[1],
+                server=row[2],
+                playbook=row[3],
+                expected_every=row[4],
+                since=row[5],
+                started_at=row[6],
+                started_by=row[7],
+                completed_at=row[8],
+                completed_by=row[9],
+                missed=_age(row[8] or row[5], now) > row[4],
+                # What was raised in the future comes from a clock that was set back since.
+                is_due=row[10] is None or not -_TOLERANCE <= now - row[10] <= row[4],
+                alert=RunAlert.from_data(json.loads(row[11])),
+            )
+            for row in self._db.rows(
+                "SELECT origin, fingerprint, server, playbook, expected_every, since, started_at, started_by,"
+                " completed_at, completed_by, raised_at, details FROM flashduty_expected_playbooks"
+            )
+        ]
+        return sorted(found, key=lambda one: (one.due_at, one.origin))
+
+    def raise_missed(
+        self, missed: t.Iterable[ExpectedPlaybook]
+    ) -> list[ExpectedPlaybook]:
+        """Raise an alert for each of these playbooks, and return those for which that was news.
+
+        An alert that is open is sent again only after a further period: so that it opens anew when a person has closed
+        it and nothing has run since, but not with every check.
+        """
+        now = self._db.now()
+        raised = []
+        with self._db.transaction():
+            for one in missed:
+                due = self._db.run(
+                    "UPDATE flashduty_expected_playbooks SET raised_at = :now WHERE origin = :origin"
+                    " AND (raised_at IS NULL OR raised_at + expected_every < :now OR raised_at > :later)",
+                    {"now": now, "later": now + _TOLERANCE, "origin": one.origin},
+                )
+                if due:
+                    self._raise(
+                        one.alert,
+                        one.fingerprint,
+                        one.server,
+                        "",
+                        now,
+                        description=one.description,
+                    )
+                    raised.append(one)
+        return raised
+
+    def mend_clock(self) -> None:
+        """Bring back to the present what was written while the clock was ahead: it would count as recent for long."""
+        now = self._db.now()
+        values = {"now": now, "later": now + _TOLERANCE}
+        with self._db.transaction():
+            for column in ("since", "started_at", "completed_at"):
+                self._db.run(
+                    f"UPDATE flashduty_expected_playbooks SET {column} = :now WHERE {column} > :later",
+                    values,
+                )
+            self._db.run(
+                "UPDATE flashduty_runs SET renewed_until = :until WHERE ended_at IS NULL AND renewed_until > :later",
+                {"until": now + LEASE, "later": now + LEASE + _TOLERANCE},
+            )
+
+    # -- what a person looks at and does
+
+    def reports(
+        self, *, origins: t.Collection[str] | None = None, limit: int | None = None
+    ) -> list[RunReport]:
+        """Return the runs, the latest first.
+
+        :param origins: of these playbooks only, where given.
+        :param limit: how many at most; all when missing.
+        """
+        now = self._db.now()
+        reports = []
+        for row in self._db.rows(
+            "SELECT run_id, fingerprint, origin, playbook, controller, process, started_at, renewed_until, ended_at,"
+            " status, complete, hosts, details FROM flashduty_runs ORDER BY started_at DESC, run_id"
+        ):
+            if origins is not None and row[2] not in origins:
+                continue
+            ended_at, status = row[8], row[9]
+            if ended_at is None and _is_lost(row[5], row[7], now):
+                # Nobody has found it yet.
+                ended_at, status = row[7] - LEASE, LOST
+            details = json.loads(row[12])
+            reports.append(
+                RunReport(
+                    run_id=row[0],
+                    fingerprint=row[1],
+                    origin=row[2],
+                    playbook=row[3],
+                    controller=row[4],
+                    started_at=row[6],
+                    ended_at=None if ended_at is None else max(row[6], ended_at),
+                    status=status,
+                    complete=bool(row[10]),
+                    expected_every=details["expected_every"],
+                    max_duration=details["max_duration"],
+                    hosts=json.loads(row[11]),
+                )
+            )
+            if limit is not None and len(reports) >= limit:
+                break
+        return reports
+
+    def forget(self, origins: t.Iterable[str]) -> list[OpenAlert]:
+        """Expect these playbooks no more, close the alerts that they are missed, and return those."""
+        now = self._db.now()
+        closed = []
+        with self._db.transaction():
+            for origin in origins:
+                self._db.run(
+                    "DELETE FROM flashduty_expected_playbooks WHERE origin = :origin",
+                    {"origin": origin},
+                )
+                missed = self._open(origin, "missed")
+                self._close(
+                    "", missed, now, because="The playbook is expected no more."
+                )
+                closed += missed
+        return [alert for _fingerprint, alert in closed]
+
+    # -- inside
+
+    def _raise(
+        self,
+        alert: RunAlert,
+        fingerprint: str,
+        server: str,
+        run_id: str,
+        now: float,
+        *,
+        description: str | None = None,
+    ) -> None:
+        event, opened = alert.raised(now=now, description=description)
+        self._outbox.add(
+            fingerprint, [event], server=server, run_id=run_id, opened=opened
+        )
+
+    def _open(self, origin: str, scope: str) -> list[tuple[str, OpenAlert]]:
+        """Return the open alerts of one scope of a playbook, each with its integration."""
+        return [
+            (fingerprint, alert)
+            for fingerprint, _server, alert in self._outbox.ledger(origin=origin)
+            if alert.details.get("scope") == scope
+        ]
+
+    def _closed(
+        self, run_id: str, origin: str, scope: str
+    ) -> list[tuple[str, OpenAlert]]:
+        """Return the alerts that the end of a run closes. What is about another run that goes on stays open."""
+        return [
+            (fingerprint, alert)
+            for fingerprint, alert in self._open(origin, scope)
+            if not self._go_on(set(alert.details.get("runs", ())) - {run_id})
+        ]
+
+    def _go_on(self, run_ids: t.Iterable[str]) -> bool:
+        return any(
+            self._db.rows(
+                "SELECT 1 FROM flashduty_runs WHERE run_id = :run_id AND ended_at IS NULL",
+                {"run_id": run_id},
+            )
+            for run_id in run_ids
+        )
+
+    def _close(
+        self,
+        run_id: str,
+        alerts: t.Iterable[tuple[str, OpenAlert]],
+        now: float,
+        *,
+        because: str = "",
+    ) -> None:
+        for fingerprint, alert in alerts:
+            event = AlertEvent.create(
+                title_rule=alert.title,
+                event_status="Ok",
+                alert_key=alert.alert_key,
+                event_time=int(now),
+                description=because or _CLOSED_BECAUSE[alert.details["scope"]],
+                labels=alert.details.get("labels"),
+            )
+            self._outbox.add(
+                fingerprint, [event], run_id=run_id, closed=[alert.alert_key]
+            )
+
+    def _prune(self, origin: str, now: float) -> None:
+        # The last good one says since when it does not work any more.
+        self._db.run(
+            "DELETE FROM flashduty_runs WHERE origin = :origin AND ended_at IS NOT NULL AND started_at <= ("
+            " SELECT started_at FROM flashduty_runs WHERE origin = :origin ORDER BY started_at DESC"
+            f" LIMIT 1 OFFSET {_MOST_RUNS}) AND run_id NOT IN (SELECT run_id FROM flashduty_runs"
+            " WHERE origin = :origin AND status = 'ok' ORDER BY started_at DESC LIMIT 1)",
+            {"origin": origin},
+        )
+        self._db.run(
+            "DELETE FROM flashduty_runs WHERE ended_at IS NOT NULL AND started_at < :oldest",
+            {"oldest": now - _LONGEST_AGE},
+        )
+
+
+def _identity(run: Run) -> dict[str, t.Any]:
+    return {
+        "fingerprint": run.fingerprint,
+        "server": run.server,
+        "origin": run.origin,
+        "playbook": run.playbook,
+    }
+
+
+def _is_lost(process: str, renewed_until: float, now: float) -> bool:
+    """Say whether a run is gone that has not told of its end."""
+    if is_here(process):
+        # Known better than by a renewal: this machine may have slept, or its courier is gone.
+        return is_gone(process)
+    return renewed_until < now
+
+
+def _age(then: float, now: float) -> float:
+    return max(0.0, now - then)
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

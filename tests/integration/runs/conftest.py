@@ -1,0 +1,199 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A controller that remembers its runs, and whose records can be made older than they are."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+import sqlite3
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.emulator.control import Emulator, Item
+from tests.tools.cores import Core
+from tests.tools.playbooks import (
+    CALLBACK,
+    PlaybookRun,
+    RunningPlaybook,
+    Workspace,
+    inventory_of,
+)
+
+NIGHTLY = """
+- name: Converge
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Check
+      ansible.builtin.raw: "{{ 'exit 1' if inventory_hostname in broken | default('') else 'true' }}"
+      tags: check
+"""
+# It stops at its second task until the file "go" is there; "started" says that it is there.
+SLOW = """
+- name: Converge
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Begin
+      ansible.builtin.raw: "true"
+    - name: Wait
+      ansible.builtin.raw: |
+        if [ {{ inventory_hostname }} != h1 ]; then exit 0; fi
+        touch {{ playbook_dir }}/started; while [ ! -e {{ playbook_dir }}/go ]; do sleep 0.1; done
+"""
+HOSTS = ("h1", "h2", "h3")
+# When something happened, by tables.
+_TIMES = {
+    "flashduty_runs": ("started_at", "renewed_until", "ended_at"),
+    "flashduty_expected_playbooks": (
+        "since",
+        "started_at",
+        "completed_at",
+        "raised_at",
+    ),
+    "flashduty_open_alerts": ("opened_at",),
+}
+_MODULE = """
+- hosts: localhost
+  gather_facts: false
+  vars:
+    flashduty_enabled: false
+  tasks:
+    - name: Ask
+      TASK
+      register: result
+      ignore_errors: true
+    - name: Show
+      ansible.builtin.debug:
+        msg: "<result>{{ result | to_json | b64encode }}</result>"
+"""
+
+
+class Controller(Workspace):
+    """Runs playbooks with the callback, and tasks of the collection."""
+
+    def __init__(self, folder: Path, core: Core, flashduty: Emulator) -> None:
+        super().__init__(folder, core)
+        self.flashduty = flashduty
+        self.state = self.home / ".ansible" / "flashduty" / "outbox.sqlite3"
+
+    def begin(
+        self,
+        playbook: str,
+        *arguments: str,
+        hosts: t.Sequence[str] = HOSTS,
+        name: str = "nightly.yml",
+        **options: str,
+    ) -> RunningPlaybook:
+        """Start a run.
+
+        :param hosts: lines for ``inventory_of``.
+        :param options: options of the callback.
+        """
+        return self.start(
+            self.write(name, playbook),
+            *arguments,
+            inventory=inventory_of(*hosts),
+            environment={
+                "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
+                "FLASHDUTY_PUSH_URL": self.flashduty.push_url,
+                **{
+                    f"FLASHDUTY_{option.upper()}": value
+                    for option, value in options.items()
+                },
+            },
+        )
+
+    def play(self, playbook: str, *arguments: str, **others: t.Any) -> PlaybookRun:
+        """Run a playbook to its end; see ``begin``."""
+        run = self.begin(playbook, *arguments, **others).wait()
+        assert "because of a bug" not in run.output, run.output
+        return run
+
+    def begin_slow(self, playbook: str = SLOW, **options: str) -> RunningPlaybook:
+        """Start the slow playbook and return when it is at its second task."""
+        running = self.begin(playbook, "-f", "5", **options)
+        self.wait_until((self.folder / "started").exists, running)
+        return running
+
+    def go_on(self) -> None:
+        """Let the slow playbook come to its end."""
+        (self.folder / "go").touch()
+
+    def wait_until(
+        self, condition: t.Callable[[], t.Any], running: RunningPlaybook | None = None
+    ) -> None:
+        """Wait for something that happens in another process."""
+        deadline = time.monotonic() + 60
+        while not condition():
+            output = running.stdout + running.stderr if running else ""
+            assert time.monotonic() < deadline, output
+            time.sleep(0.05)
+
+    def ask(self, module: str, *arguments: str, **options: t.Any) -> Item:
+        """Run one task of the collection, and return its result."""
+        task = yaml.safe_dump(
+            {f"flashcat.flashduty.{module}": options}, default_flow_style=True
+        ).strip()
+        run = self.run(
+            self.write("ask.yml", _MODULE.replace("TASK", task[1:-1])),
+            *arguments,
+            environment={
+                "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
+                "FLASHDUTY_PUSH_URL": self.flashduty.push_url,
+            },
+        )
+        found = re.search("<result>(.*)</result>", run.stdout)
+        assert found, run.output
+        result: Item = json.loads(base64.b64decode(found[1]))
+        assert "because of a bug" not in str(result), result
+        return result
+
+    def age(self, seconds: float) -> None:
+        """Let all that is remembered have happened so many seconds earlier."""
+        with contextlib.closing(sqlite3.connect(self.state)) as database:
+            for table, columns in _TIMES.items():
+                for column in columns:
+                    database.execute(
+                        f"UPDATE {table} SET {column} = {column} - ?", (seconds,)
+                    )
+            database.commit()
+
+    def change(self, statement: str, *values: t.Any) -> None:
+        """Change what is remembered."""
+        with contextlib.closing(sqlite3.connect(self.state)) as database:
+            database.execute(statement, values)
+            database.commit()
+
+    # -- what Flashduty holds
+
+    def alerts(self, status: str) -> list[Item]:
+        return [a for a in self.flashduty.alerts() if a["status"] == status]
+
+    @property
+    def open(self) -> list[str]:
+        """What open alerts are about: their label status, sorted."""
+        return sorted(alert["labels"]["status"] for alert in self.alerts("open"))
+
+    @property
+    def recovered(self) -> list[str]:
+        return sorted(alert["labels"]["status"] for alert in self.alerts("recovered"))
+
+
+@pytest.fixture
+def controller(
+    tmp_path: Path, core: Core, flashduty: Emulator
+) -> t.Iterator[Controller]:
+    """A folder to run playbooks in, with the callback."""
+    controller = Controller(tmp_path, core, flashduty)
+    yield controller
+    controller.close()

@@ -1,0 +1,216 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Playbooks that are expected to run, and have not."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import NIGHTLY, Controller
+
+HOUR = 3600.0
+DAILY = {"expected_every": "25h"}
+
+
+def test_a_missed_run_raises_an_alert_that_the_next_complete_run_closes(
+    controller: Controller,
+) -> None:
+    first = controller.play(NIGHTLY, **DAILY)
+    in_time = controller.ask("runs_check")
+    controller.age(25 * HOUR + 60)
+    late = controller.ask("runs_check")
+    open_while_late = controller.open
+    again = controller.ask("runs_check")
+    events = controller.flashduty.events()
+    back = controller.play(NIGHTLY, **DAILY)
+
+    assert (first.rc, "Flashduty:" in first.stdout) == (0, False)
+    assert (in_time["missed"], in_time["expected"], in_time["changed"]) == (
+        [],
+        1,
+        False,
+    )
+    [missed] = late["missed"]
+    assert (missed["playbook"], missed["expected_every"]) == ("nightly.yml", "25h")
+    assert (late["raised"], late["changed"]) == (1, True)
+    assert open_while_late == ["missed"]
+    # Still missed, and nothing that anybody has to hear twice.
+    assert (len(again["missed"]), again["raised"], again["changed"]) == (1, 0, False)
+    [event] = events
+    assert event["title_rule"] == "nightly.yml has not run"
+    assert "Last start: " in event["description"]
+    assert "more than 25h ago" in event["description"]
+    assert "Flashduty: 1 alert recovered." in back.stdout
+    assert (controller.open, controller.recovered) == ([], ["missed"])
+
+
+def test_a_missed_run_is_told_again_after_a_further_period_in_the_same_words(
+    controller: Controller,
+) -> None:
+    controller.play(NIGHTLY, **DAILY)
+    controller.age(26 * HOUR)
+    controller.ask("runs_check")
+    controller.age(26 * HOUR)
+    # So much has passed for the run itself, too: only how long ago it was must not change the text.
+    controller.change(
+        "UPDATE flashduty_expected_playbooks SET started_at = started_at + ?,"
+        " completed_at = completed_at + ?",
+        26 * HOUR,
+        26 * HOUR,
+    )
+    again = controller.ask("runs_check")
+
+    assert again["raised"] == 1
+    first, second = controller.flashduty.events()
+    assert first["description"] == second["description"]
+    assert len(controller.alerts("open")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "counts"),
+    [
+        (("-e", "broken=h1"), True),
+        (("--limit", "h1"), False),
+        (("--tags", "check"), False),
+        (("--check",), False),
+        (("--start-at-task", "Check"), False),
+    ],
+    ids=["hosts fail", "limit", "tags", "check", "start"],
+)
+@pytest.mark.any_core
+def test_a_whole_run_counts_whether_hosts_fail_or_not(
+    controller: Controller, arguments: tuple[str, ...], counts: bool
+) -> None:
+    controller.play(NIGHTLY, **DAILY)
+    controller.age(26 * HOUR)
+    controller.play(NIGHTLY, *arguments, **DAILY)
+    result = controller.ask("runs_check")
+
+    assert bool(result["missed"]) is not counts
+
+
+@pytest.mark.any_core
+def test_a_run_that_reaches_nobody_does_not_count(controller: Controller) -> None:
+    controller.play(NIGHTLY, **DAILY)
+    controller.age(26 * HOUR)
+    controller.play(NIGHTLY.replace("hosts: all", "hosts: nobody"), **DAILY)
+
+    assert len(controller.ask("runs_check")["missed"]) == 1
+
+
+def test_a_play_says_that_it_is_expected_and_the_first_one_that_does_decides(
+    controller: Controller,
+) -> None:
+    second = NIGHTLY.replace(
+        "  gather_facts",
+        "  vars: {flashduty_expected_every: '{{ 2 * 30 }}m'}\n  gather_facts",
+    )
+    third = NIGHTLY.replace(
+        "  gather_facts", "  vars: {flashduty_expected_every: 7d}\n  gather_facts"
+    )
+    controller.play(NIGHTLY + second + third, expected_every="2d")
+    controller.age(HOUR + 60)
+
+    [expected] = controller.ask("runs_info")["expected"]
+    assert (expected["expected_every"], expected["missed"]) == ("60m", True)
+
+
+@pytest.mark.any_core
+def test_what_is_removed_for_good_is_forgotten_and_its_alert_closed(
+    controller: Controller,
+) -> None:
+    controller.play(NIGHTLY, **DAILY)
+    controller.age(26 * HOUR)
+    controller.ask("runs_check")
+    predicted = controller.ask("runs_check", "--check", forget=["nightly.yml"])
+    open_before = controller.open
+    forgotten = controller.ask("runs_check", forget=["nightly.yml"])
+    again = controller.ask("runs_check", forget=["nightly.yml"])
+
+    assert predicted["forgotten"] == forgotten["forgotten"]
+    assert open_before == ["missed"]
+    assert (forgotten["missed"], forgotten["changed"]) == ([], True)
+    assert controller.open == []
+    assert (again["forgotten"], again["changed"]) == ([], False)
+
+
+@pytest.mark.any_core
+def test_a_run_without_the_option_counts_all_the_same(controller: Controller) -> None:
+    controller.play(NIGHTLY, **DAILY)
+    controller.age(26 * HOUR)
+    controller.ask("runs_check")
+    controller.play(NIGHTLY)
+
+    assert controller.open == []
+    assert controller.ask("runs_check")["missed"] == []
+
+
+@pytest.mark.any_core
+def test_a_run_that_comes_in_while_it_is_missed_closes_the_alert(
+    controller: Controller,
+) -> None:
+    controller.play(NIGHTLY, **DAILY)
+    running = controller.begin_slow(**DAILY)
+    controller.age(26 * HOUR)
+    # Otherwise the run would be taken for lost.
+    controller.change("UPDATE flashduty_runs SET renewed_until = renewed_until + 93600")
+    result = controller.ask("runs_check")
+    controller.go_on()
+    running.wait()
+
+    assert (len(result["missed"]), result["lost"]) == (1, [])
+    assert (controller.open, controller.recovered) == ([], ["missed"])
+
+
+@pytest.mark.any_core
+def test_a_clock_that_was_ahead_delays_nothing(controller: Controller) -> None:
+    controller.play(NIGHTLY, **DAILY)
+    # As if the machine had believed to be in another year.
+    controller.age(-400 * 24 * HOUR)
+    before = controller.ask("runs_check")
+    controller.age(26 * HOUR)
+    late = controller.ask("runs_check")
+
+    assert (before["missed"], len(late["missed"])) == ([], 1)
+
+
+@pytest.mark.any_core
+def test_nothing_is_expected_after_the_state_was_deleted_until_the_next_run(
+    controller: Controller,
+) -> None:
+    controller.play(NIGHTLY, **DAILY)
+    running = controller.begin_slow(**DAILY)
+    for path in controller.state.parent.iterdir():
+        path.unlink()
+    nothing = controller.ask("runs_check")
+    controller.go_on()
+    run = running.wait()
+    result = controller.ask("runs_check")
+
+    assert (nothing["expected"], nothing["missed"]) == (0, [])
+    assert run.rc == 0
+    assert (result["expected"], result["missed"], result["lost"]) == (1, [], [])
+
+
+@pytest.mark.any_core
+def test_what_is_no_duration_is_said_once_and_the_default_used(
+    controller: Controller,
+) -> None:
+    playbook = NIGHTLY.replace(
+        "  gather_facts", "  vars: {flashduty_max_duration: soon}\n  gather_facts"
+    )
+    run = controller.play(
+        playbook + playbook, expected_every="daily", recover_after="0"
+    )
+
+    # What is printed is wrapped.
+    warnings = " ".join(run.stderr.split())
+    assert warnings.count("expected_every is 'daily': it must be a duration") == 1
+    assert warnings.count("flashduty_max_duration is 'soon': it must be") == 1
+    assert (
+        "recover_after is 0: it must be a whole number of runs, 1 or more." in warnings
+    )
+    assert run.rc == 0
+    assert controller.ask("runs_check")["expected"] == 0
