@@ -44,6 +44,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 import typing as t
 from dataclasses import dataclass
 
