@@ -32,6 +32,51 @@ def connection_argument_spec() -> dict[str, t.Any]:
         "timeout": {"type": "float"},
         "retries": {"type": "int"},
         "state_path": {"type": "path"},
+        # The Open API's. All modules take it, so that one module_defaults serves all.
+        "app_key": {"type": "str", "no_log": True},
+        "app_key_file": {"type": "path", "no_log": False},
+    }
+
+
+def _channel_argument_spec() -> dict[str, t.Any]:
+    return {"channel": {"type": "str"}, "channel_id": {"type": "int"}}
+
+
+def silence_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **connection_argument_spec(),
+        **_channel_argument_spec(),
+        "state": {
+            "type": "str",
+            "choices": ["present", "absent"],
+            "default": "present",
+        },
+        "name": {"type": "str", "required": True},
+        "labels": {"type": "dict"},
+        "filters": {"type": "list", "elements": "raw"},
+        "for": {"type": "raw"},
+        "until": {"type": "raw"},
+        "comment": {"type": "str"},
+        "discard": {"type": "bool", "default": False},
+    }
+
+
+def alert_info_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **connection_argument_spec(),
+        **_channel_argument_spec(),
+        "keys": {"type": "list", "elements": "str", "no_log": False},
+        "open": {"type": "bool", "default": True},
+        "severity": {
+            "type": "list",
+            "elements": "str",
+            "choices": ["Critical", "Warning", "Info"],
+        },
+        "labels": {"type": "dict"},
+        "since": {"type": "raw"},
+        "limit": {"type": "int", "default": 100},
     }
 
 
@@ -201,4 +246,5 @@ def deployment_step_argument_spec() -> dict[str, t.Any]:
         },
         "callback": {"type": "bool", "default": False},
         "watch": {"type": "bool", "default": True},
+        "silence": {"type": "dict", "default": {}},
     }

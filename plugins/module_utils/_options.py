@@ -29,21 +29,33 @@ from dataclasses import dataclass
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ._flashduty.connection import DEFAULT_API_URL, PATHS, Connection
+from ._flashduty.connection import (
+    DEFAULT_API_URL,
+    PATHS,
+    Connection,
+    OpenApiConnection,
+)
 from ._flashduty.errors import ConfigurationError
 from ._flashduty.outbox.model import OutboxLocation
 from ._flashduty.push_url import (
     change_url_beside,
+    check_app_key,
     check_key,
     key_from_push_url,
     origin,
+    server_from_api_url,
+    server_from_push_url,
     url_from_api_url,
     url_from_push_url,
 )
 
 DEFAULT_STATE_PATH = "~/.ansible/flashduty"
 
+# What Flashduty's own tools call the address of the Open API.
+BASE_URL_VARIABLE = "FLASHDUTY_BASE_URL"
+
 _KEY_OPTIONS = ("integration_key", "integration_key_file", "push_url")
+_APP_KEY_OPTIONS = ("app_key", "app_key_file")
 # A change integration has a key of its own, whose options have this prefix.
 _CHANGE_PREFIX = "change_"
 _PATH_OPTIONS = ("ca_path", "client_cert", "client_key")
@@ -121,6 +133,21 @@ def environment_layer(environ: t.Mapping[str, str]) -> Layer:
         return None if text is None else without_quotes(text.strip())
 
     return Layer("the environment", get, name, empty_is_unset=True)
+
+
+def base_url_layer(environ: t.Mapping[str, str]) -> Layer:
+    """Return FLASHDUTY_BASE_URL, which Flashduty's own tools use for the Open API, as a layer that has nothing else."""
+
+    def get(option: str) -> str | None:
+        text = environ.get(BASE_URL_VARIABLE) if option == "api_url" else None
+        return None if text is None else without_quotes(text.strip())
+
+    return Layer(
+        "the environment",
+        get,
+        lambda _option: BASE_URL_VARIABLE,
+        empty_is_unset=True,
+    )
 
 
 def ini_layer(
@@ -203,8 +230,35 @@ def resolve_connection(
     """
     key, key_source = _find_key(layers, kind)
     url, url_source = _find_url(layers, kind)
-    sources = {"integration_key": key_source, "api_url": url_source}
+    settings, sources = _resolve_transport(
+        layers, for_target=for_target, tolerate=tolerate
+    )
+    sources.update(integration_key=key_source, api_url=url_source)
+    return ResolvedConnection(
+        Connection(integration_key=key, url=url, kind=kind, **settings), sources
+    )
+
+
+def resolve_open_api(layers: t.Sequence[Layer]) -> OpenApiConnection:
+    """Find out how the Open API is reached.
+
+    :param layers: the one that counts most first.
+    :raises ConfigurationError: names the option, the problem and what is allowed, never a value.
+    """
+    key = _find_app_key(layers)
+    settings, _sources = _resolve_transport(layers, for_target=False, tolerate=None)
+    return OpenApiConnection(integration_key=key, url=_find_server(layers), **settings)
+
+
+def _resolve_transport(
+    layers: t.Sequence[Layer],
+    *,
+    for_target: bool,
+    tolerate: t.Callable[[str], None] | None,
+) -> tuple[dict[str, t.Any], dict[str, str]]:
+    """Return what all connections have beside key and URL, and the place of each option."""
     settings: dict[str, t.Any] = {}
+    sources: dict[str, str] = {}
     for option, read in _READERS.items():
         sources[option] = "default"
         with _tolerated(tolerate):
@@ -228,9 +282,7 @@ def resolve_connection(
                 option="client_key",
                 hint="Give client_cert, too.",
             )
-    return ResolvedConnection(
-        Connection(integration_key=key, url=url, kind=kind, **settings), sources
-    )
+    return settings, sources
 
 
 @contextlib.contextmanager
@@ -355,6 +407,36 @@ def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
     )
 
 
+def _find_app_key(layers: t.Sequence[Layer]) -> str:
+    for layer in layers:
+        found: dict[str, str] = {}
+        for option in _APP_KEY_OPTIONS:
+            value = layer.value(option)
+            if value is None:
+                continue
+            name = layer.display_name(option)
+            if option == "app_key_file":
+                found[name] = _key_from_file(
+                    _absolute(value, layer), name, check_app_key
+                )
+            else:
+                found[name] = check_app_key(str(value), option, name)
+        if len(set(found.values())) > 1:
+            raise _conflict(list(found), "name different app keys")
+        if found:
+            return next(iter(found.values()))
+    places = ", ".join(
+        layer.display_name("app_key")
+        for layer in layers
+        if not layer.is_default and layer.display_name("app_key") != BASE_URL_VARIABLE
+    )
+    raise ConfigurationError(
+        "There is no app key, which the Open API needs: an integration key does not serve there.",
+        option="app_key",
+        hint=f"Set one of {places}, or app_key_file in the same way.",
+    )
+
+
 # What was read from a pipe, such as <(…) of a shell, by its path: it can be read only once.
 _READ_FROM_PIPES: dict[str, bytes] = {}
 # Seconds that whoever writes into a pipe may take.
@@ -365,7 +447,11 @@ _LARGEST_KEY_FILE = 64 * 1024
 def remember_pipe(layers: t.Iterable[Layer]) -> None:
     """Read a key that comes out of a pipe now, so that processes which this one forks know it, too."""
     for layer in layers:
-        for option in ("integration_key_file", "change_integration_key_file"):
+        for option in (
+            "integration_key_file",
+            "change_integration_key_file",
+            "app_key_file",
+        ):
             with contextlib.suppress(ConfigurationError, OSError, ValueError):
                 value = layer.value(option)
                 if value is not None and _is_pipe(_absolute(value, layer)):
@@ -421,7 +507,16 @@ def _is_over(descriptor: int) -> bool:
     return any(event & select.POLLHUP for _descriptor, event in poll.poll(0))
 
 
-def _key_from_file(path: str, name: str) -> str:
+def _key_from_file(
+    path: str, name: str, check: t.Callable[[str, str, str], str] = check_key
+) -> str:
+    """Return the key in a file.
+
+    :param check: returns the key in a text; gets the option and how it is written.
+    """
+    is_app_key = check is check_app_key
+    option = "app_key_file" if is_app_key else "integration_key_file"
+    what = "app key" if is_app_key else "integration key"
     try:
         text = _read_file(path).decode().strip()
     except UnicodeDecodeError:
@@ -435,22 +530,20 @@ def _key_from_file(path: str, name: str) -> str:
         if text.startswith("$ANSIBLE_VAULT"):
             problem = "is encrypted with Ansible Vault, which is not read here"
         elif text:
-            return check_key(
-                text, "integration_key_file", f"{name}: the content of {path}"
-            )
+            return check(text, option, f"{name}: the content of {path}")
         else:
             problem = "is empty"
     if not os.path.exists(path) and _LOOKS_LIKE_A_KEY.fullmatch(os.path.basename(path)):
         # So it must not be shown.
         raise ConfigurationError(
-            f"{name} looks like an integration key, not like the path of a file.",
-            option="integration_key_file",
-            hint="Give the key as integration_key, or the path of a file that holds it.",
+            f"{name} looks like a key itself, not like the path of a file.",
+            option=option,
+            hint=f"Give the key as {option[:-5]}, or the path of a file that holds it.",
         )
     raise ConfigurationError(
         f"{name}: the file {path} {problem}.",
-        option="integration_key_file",
-        hint="Give the path of a file that holds nothing but the integration key.",
+        option=option,
+        hint=f"Give the path of a file that holds nothing but the {what}.",
     )
 
 
@@ -482,6 +575,17 @@ def _find_url(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
             name = found.display_name("push_url")
             return change_url_beside(str(push_url), name), name
     return DEFAULT_API_URL + PATHS[kind], "default"
+
+
+def _find_server(layers: t.Sequence[Layer]) -> str:
+    """Return the address of the server, which the push URL names where nothing else does."""
+    layer, api_url = find_option(layers, "api_url")
+    if layer:
+        return server_from_api_url(str(api_url), layer.display_name("api_url"))
+    layer, push_url = find_option(layers, "push_url")
+    if layer:
+        return server_from_push_url(str(push_url), layer.display_name("push_url"))
+    return DEFAULT_API_URL
 
 
 def _conflict(names: t.Sequence[str], what: str) -> ConfigurationError:

@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - flashcat.flashduty._attributes
   - flashcat.flashduty._attributes.actiongroup_flashduty
   - flashcat.flashduty._connection
+  - flashcat.flashduty._open_api.app_key
   - flashcat.flashduty._connection.module
   - flashcat.flashduty._outbox
 attributes:
@@ -114,6 +115,17 @@ options:
         to wait, too, for up to a minute.
     type: bool
     default: true
+  silence:
+    description:
+      - Which alerts nobody is paged for during the deployment. It is set when the deployment begins, and removed when it is
+        done or has failed, before the alert of the deployment is sent.
+      - A dictionary with C(channel) or C(channel_id), C(labels) or C(filters), and C(for), as for
+        M(flashcat.flashduty.silence). Its name is C(deploy) and the name of the deployment. It needs O(app_key).
+      - That it cannot be set or removed is a warning. When the run is killed, it ends by itself.
+      - The alert of the deployment must not match, or nobody is paged if the silence cannot be removed. There is a warning
+        when it does.
+    type: dict
+    default: {}
 seealso:
   - module: flashcat.flashduty.alert_event
   - module: flashcat.flashduty.change_event
@@ -129,6 +141,11 @@ EXAMPLES = r"""
     step: begin
     name: shop-api
     version: 1.4.2
+    silence:
+      channel: Shop on call
+      labels:
+        resource: "{{ ansible_play_hosts }}"
+      for: 30m
 
 - name: Deploy
   block:

@@ -212,7 +212,8 @@ class OpenApi:
         self._service.version += 1
 
     def _delete_silence(self, payload: Payload) -> None:
-        del self._silences[self._silence(payload).rule_id]
+        rule_id = self._silence(payload).rule_id
+        del self._silences[rule_id]
         self._service.version += 1
 
     def _enable_silence(self, payload: Payload) -> None:

@@ -9,13 +9,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import os
 import sys
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from .clock import SYSTEM_CLOCK, Clock
@@ -38,9 +37,6 @@ else:
 USER_AGENT = "flashcat.flashduty (Ansible collection)"
 REQUEST_ID_HEADER = "Flashcat-Request-Id"
 
-# Flashduty's answers have a few hundred bytes; what is longer comes from somebody else.
-_LONGEST_ANSWER = 64 * 1024
-
 # urllib3 logs the path and query of a failing request, and with them the key; ANSIBLE_LOG_PATH would write it.
 for _name in ("urllib3", "requests", "charset_normalizer"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
@@ -61,11 +57,30 @@ class Receipt:
     alert_key: str | None = None
 
 
-class Client:
-    """Sends events to one integration. Not thread-safe: one client a thread.
+@dataclass(frozen=True)
+class Answer:
+    """What Flashduty has answered to a request that it took.
+
+    :param data: the part of the answer that each kind of request has for itself.
+    """
+
+    request_id: str
+    http_status: int
+    data: t.Any
+
+
+_ResultT = t.TypeVar("_ResultT")
+_ClientT = t.TypeVar("_ClientT", bound="HttpClient")
+
+
+class HttpClient:
+    """Makes requests with a key, over connections that stay open. Not thread-safe: one client a thread.
 
     :raises ConfigurationError: when requests is not installed, or a certificate file is not there.
     """
+
+    # Bytes; what is longer comes from somebody else.
+    longest_answer = 64 * 1024
 
     def __init__(
         self,
@@ -76,7 +91,7 @@ class Client:
     ) -> None:
         if REQUESTS_IMPORT_ERROR is not None:
             raise ConfigurationError(
-                f"The Python package requests is not installed for {sys.executable}, which was to send the event.",
+                f"The Python package requests is not installed for {sys.executable}, which was to send the {connection.wording.request}.",
                 option="requests",
                 hint=f"Install it there: {sys.executable} -m pip install requests.",
             )
@@ -85,7 +100,8 @@ class Client:
         self._connection = connection
         self._retry = RetryPolicy(connection.retries) if retry is None else retry
         self._clock = clock
-        self._url = f"{connection.url}?integration_key={quote(connection.integration_key, safe='')}"
+        self._query = f"?{connection.parameter}={quote(connection.key, safe='')}"
+        self._prepared: dict[str, requests.PreparedRequest] = {}
         self._session = StrictSession()
         self._session.headers["User-Agent"] = USER_AGENT
         self._session.headers["Content-Type"] = "application/json"
@@ -101,74 +117,58 @@ class Client:
             self._session.proxies = requests.utils.get_environ_proxies(connection.url)
         self._errors = HttpErrors(
             connection,
-            Redactor([connection.integration_key]),
+            Redactor([connection.key]),
             uses_proxy=bool(self._session.proxies),
         )
 
-    def __enter__(self) -> Client:
+    def __enter__(self: _ClientT) -> _ClientT:
         return self
 
     def __exit__(self, *_exc_info: object) -> None:
         self.close()
 
     @property
-    def fingerprint(self) -> str:
-        """The fingerprint of the connection."""
-        return self._connection.fingerprint
-
-    @property
-    def longest_send(self) -> float:
-        """Seconds that :meth:`send` takes at most, all attempts and waits included."""
-        attempts = self._retry.retries + 1
-        return attempts * (self._connection.timeout + self._retry.longest_wait * 1.25)
+    def address(self) -> str:
+        """The server as messages name it."""
+        return self._connection.address
 
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._session.close()
 
-    def send(self, event: Event) -> Receipt:
-        """Send one event, and again as often as the retry policy allows.
-
-        A repetition is safe although an attempt that timed out may have arrived: the service merges events of one
-        key, and drops one that is identical to an earlier one (source: Flashduty Alert Event API documentation).
+    def repeat(self, attempt: t.Callable[[], _ResultT]) -> tuple[_ResultT, int]:
+        """Make an attempt as often as the retry policy allows, and return what came of it and their number.
 
         :raises FlashdutyError: the last attempt's error, with the number of attempts in ``attempts``.
         """
-        return self.send_body(json.dumps(event.payload()).encode())
-
-    def send_body(self, body: bytes) -> Receipt:
-        """Send the payload of an event, as :meth:`send` does."""
-        attempt = 1
+        number = 1
         while True:
             try:
-                receipt = self.attempt(body)
+                return attempt(), number
             except FlashdutyError as error:
-                error.attempts = attempt
+                error.attempts = number
                 wait = None
                 if error.retryable:
                     wait = self._retry.wait(
-                        attempt,
+                        number,
                         retry_after=error.retry_after,
                         jitter=self._clock.jitter(),
                     )
                 if wait is None:
                     raise
-            else:
-                return Receipt(
-                    receipt.request_id, receipt.http_status, attempt, receipt.alert_key
-                )
             self._clock.sleep(wait)
-            attempt += 1
+            number += 1
 
-    def attempt(self, body: bytes) -> Receipt:
-        """Send one body once.
+    def post(self, url: str, body: bytes) -> Answer:
+        """Make one request once.
 
+        :param url: without the key.
         :raises FlashdutyError: when it was not accepted; see the tree in ``errors.py``.
         """
         # The problem is raised outside the except block: Ansible prints the whole chain of an exception, and the
         # exceptions of requests hold the URL with the key.
         try:
-            return self._post(body)
+            return self._exchange(url, body)
         except requests.RequestException as exc:
             problem: FlashdutyError = self._errors.of_exception(exc)
         except FlashdutyError as exc:
@@ -179,8 +179,8 @@ class Client:
         problem.__context__ = problem.__cause__ = None
         raise problem
 
-    def _post(self, body: bytes) -> Receipt:
-        request = self._empty_request.copy()
+    def _exchange(self, url: str, body: bytes) -> Answer:
+        request = self._empty_request(url).copy()
         request.body = body
         request.headers["Content-Length"] = str(len(body))
         # Redirects are not followed: the key is in the URL, and would be handed to another host.
@@ -193,17 +193,19 @@ class Client:
             proxies=self._session.proxies,
         )
         with response:
-            content = _read_all(response.raw)
+            content = _read_all(response.raw, self.longest_answer)
             return self._read(response.status_code, response.headers, content)
 
-    @functools.cached_property
-    def _empty_request(self) -> requests.PreparedRequest:
-        """All that requests of this client have in common; preparing it takes as long as sending it."""
-        return self._session.prepare_request(requests.Request("POST", self._url))
+    def _empty_request(self, url: str) -> requests.PreparedRequest:
+        """Return all that requests to a URL have in common; preparing it takes as long as sending it."""
+        if url not in self._prepared:
+            request = requests.Request("POST", url + self._query)
+            self._prepared[url] = self._session.prepare_request(request)
+        return self._prepared[url]
 
     def _read(
         self, status: int, headers: t.Mapping[str, str], content: bytes
-    ) -> Receipt:
+    ) -> Answer:
         # A date is meant by the clock of whoever wrote it, where that is known.
         retry_after = parse_retry_after(
             headers.get("Retry-After"),
@@ -223,19 +225,60 @@ class Client:
                 retry_after=retry_after,
             )
         if 200 <= status < 300 and answer and request_id:
-            data = answer.get("data")
-            alert_key = data.get("alert_key") if isinstance(data, dict) else None
-            return Receipt(
-                request_id,
-                status,
-                alert_key=alert_key if isinstance(alert_key, str) else None,
-            )
+            return Answer(request_id, status, answer.get("data"))
         raise self._errors.of_strange_answer(
             content,
             headers,
             http_status=status,
             request_id=request_id or None,
             retry_after=retry_after,
+        )
+
+
+class Client(HttpClient):
+    """Sends events to one integration. Not thread-safe: one client a thread.
+
+    :raises ConfigurationError: when requests is not installed, or a certificate file is not there.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the connection."""
+        return self._connection.fingerprint
+
+    @property
+    def longest_send(self) -> float:
+        """Seconds that :meth:`send` takes at most, all attempts and waits included."""
+        attempts = self._retry.retries + 1
+        return attempts * (self._connection.timeout + self._retry.longest_wait * 1.25)
+
+    def send(self, event: Event) -> Receipt:
+        """Send one event, and again as often as the retry policy allows.
+
+        A repetition is safe although an attempt that timed out may have arrived: the service merges events of one
+        key, and drops one that is identical to an earlier one (source: Flashduty Alert Event API documentation).
+
+        :raises FlashdutyError: the last attempt's error, with the number of attempts in ``attempts``.
+        """
+        return self.send_body(json.dumps(event.payload()).encode())
+
+    def send_body(self, body: bytes) -> Receipt:
+        """Send the payload of an event, as :meth:`send` does."""
+        receipt, attempts = self.repeat(lambda: self.attempt(body))
+        return replace(receipt, attempts=attempts)
+
+    def attempt(self, body: bytes) -> Receipt:
+        """Send one body once.
+
+        :raises FlashdutyError: when it was not accepted; see the tree in ``errors.py``.
+        """
+        answer = self.post(self._connection.url, body)
+        data = answer.data if isinstance(answer.data, dict) else {}
+        alert_key = data.get("alert_key")
+        return Receipt(
+            answer.request_id,
+            answer.http_status,
+            alert_key=alert_key if isinstance(alert_key, str) else None,
         )
 
 
@@ -261,13 +304,13 @@ def _verify(connection: Connection) -> bool | str:
     return True
 
 
-def _read_all(raw: t.Any) -> bytes:
+def _read_all(raw: t.Any, limit: int) -> bytes:
     # The default of urllib3 2.
     raw.enforce_content_length = True
     content = b""
-    while len(content) <= _LONGEST_ANSWER:
+    while len(content) <= limit:
         # Never decoded: compression was not asked for, and a few bytes of it may stand for gigabytes.
-        piece = raw.read(_LONGEST_ANSWER, decode_content=False)
+        piece = raw.read(limit, decode_content=False)
         # Read to the end: urllib3 raises IncompleteRead only on the final empty read.
         if not piece:
             break

@@ -10,12 +10,44 @@
 from __future__ import annotations
 
 import hashlib
+import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 DEFAULT_API_URL = "https://api.flashcat.cloud"
 # Source of the paths: Flashduty Alert Event API documentation.
 PATHS = {"alert": "/event/push/alert/standard", "change": "/event/push/change/standard"}
+
+
+class Wording(t.NamedTuple):
+    """What errors call the parts of a connection.
+
+    :param request: what is sent.
+    :param key: the secret that the URL carries.
+    :param url_options: the options that say where to go.
+    :param hints: what to do about an error of the service, by its code, where that is not what events need.
+    """
+
+    request: str
+    key: str
+    url_options: str
+    hints: t.Mapping[str, str] = {}
+
+
+_OPEN_API = Wording(
+    request="request",
+    key="app key",
+    url_options="api_url",
+    hints={
+        "InvalidParameter": "Check the options of the task.",
+        "Unauthorized": "Check app_key or app_key_file: an integration key does not serve here."
+        " App keys are made in the Flashduty console, under the account.",
+        "AccessDenied": "The account that the app key belongs to may not do this: give it the right to manage the"
+        " channel, or use the key of an account that has it.",
+        "RequestTooFrequently": "Make fewer calls: an account may make 50 a second and 1,000 a minute.",
+        "RouteNotFound": "The URL is wrong: check api_url (the default is https://api.flashcat.cloud).",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +65,12 @@ class Connection:
     :param retries: further attempts after the first one.
     """
 
+    # The parameter of the query that carries the key, and what errors call it.
+    parameter: t.ClassVar[str] = "integration_key"
+    wording: t.ClassVar[Wording] = Wording(
+        "event", "integration key", "api_url or push_url"
+    )
+
     integration_key: str = field(repr=False)
     url: str
     kind: str = "alert"
@@ -43,6 +81,11 @@ class Connection:
     use_proxy: bool = True
     timeout: float = 10.0
     retries: int = 3
+
+    @property
+    def key(self) -> str:
+        """The secret that the URL carries."""
+        return self.integration_key
 
     @property
     def address(self) -> str:
@@ -67,3 +110,15 @@ class Connection:
         """
         text = f"flashduty\n{self.kind}\n{self.integration_key}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class OpenApiConnection(Connection):
+    """How to reach the Open API.
+
+    :param integration_key: the app key, which takes the place of an integration key.
+    :param url: the address of the API, without the path of a call.
+    """
+
+    parameter: t.ClassVar[str] = "app_key"
+    wording: t.ClassVar[Wording] = _OPEN_API

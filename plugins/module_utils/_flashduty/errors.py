@@ -214,6 +214,8 @@ class ApiError(FlashdutyError):
 
     :param code: the error code of the answer. A code that is not in :data:`API_ERRORS` is judged by the status.
     :param api_message: the answer's own message; it may be in any language.
+    :param subject: what was sent, for the message.
+    :param hint: what to do about it, where that is not what :data:`API_ERRORS` says.
     """
 
     def __init__(
@@ -224,14 +226,17 @@ class ApiError(FlashdutyError):
         http_status: int,
         request_id: str | None,
         retry_after: float | None = None,
+        subject: str = "event",
+        hint: str | None = None,
     ) -> None:
         known = API_ERRORS.get(code)
         request = f", request {request_id}" if request_id else ""
         said = f": {api_message.rstrip('.')}" if api_message else ""
         super().__init__(
-            f"Flashduty refused the event with {code} (HTTP {http_status}{request}){said}.",
+            f"Flashduty refused the {subject} with {code} (HTTP {http_status}{request}){said}.",
             code=code,
-            hint=known.hint if known else "Give Flashduty's support the request id.",
+            hint=hint
+            or (known.hint if known else "Give Flashduty's support the request id."),
             http_status=http_status,
             request_id=request_id,
             retryable=known.retryable if known else is_retryable_status(http_status),

@@ -63,6 +63,7 @@ class HttpErrors:
         self, connection: Connection, redactor: Redactor, *, uses_proxy: bool
     ) -> None:
         self._connection = connection
+        self._words = connection.wording
         self._redactor = redactor
         self._uses_proxy = uses_proxy
 
@@ -89,12 +90,15 @@ class HttpErrors:
         """
         if not isinstance(error, dict):
             error = {"message": str(error)}
+        code = self.one_line(error.get("code") or "UnknownError", 64)
         return ApiError(
-            code=self.one_line(error.get("code") or "UnknownError", 64),
+            code=code,
             api_message=self.one_line(error.get("message") or "", 500),
             http_status=http_status,
             request_id=request_id,
             retry_after=retry_after,
+            subject=self._words.request,
+            hint=self._words.hints.get(code),
         )
 
     def of_strange_answer(
@@ -113,8 +117,8 @@ class HttpErrors:
             target = self.one_line(_host_name(headers.get("Location", "")), 255)
             return UnexpectedResponse(
                 f"{address} answered with a redirect to {target} (HTTP {http_status}{request}),"
-                " which is not followed, because it would hand over the integration key.",
-                hint="Check api_url or push_url, and whether a proxy asks for a log-in.",
+                f" which is not followed, because it would hand over the {self._words.key}.",
+                hint=f"Check {self._words.url_options}, and whether a proxy asks for a log-in.",
                 http_status=http_status,
                 request_id=request_id,
                 retryable=False,
@@ -137,7 +141,7 @@ class HttpErrors:
             hint=(
                 "A proxy or load balancer in between has a problem: try again later."
                 if is_retryable_status(http_status)
-                else "Check api_url or push_url, and the proxy."
+                else f"Check {self._words.url_options}, and the proxy."
             ),
             http_status=http_status,
             request_id=request_id,
@@ -172,11 +176,11 @@ class HttpErrors:
             return ConfigurationError(
                 f"{connection.url} is not a URL that can be reached.",
                 option="api_url",
-                hint="Check api_url or push_url.",
+                hint=f"Check {self._words.url_options}.",
             )
         return ConnectionFailed(
             f"Cannot reach {connection.address}: {_what_failed(exc, names)}.",
-            hint="Check the network, the firewall and the proxy, and api_url or push_url.",
+            hint=f"Check the network, the firewall and the proxy, and {self._words.url_options}.",
         )
 
     def _of_tls(self, chain: list[BaseException]) -> ConnectionFailed:
@@ -188,7 +192,7 @@ class HttpErrors:
         ):
             return ConnectionFailed(
                 f"Cannot reach {address}: the server does not speak TLS there.",
-                hint="Check the scheme and the port of api_url or push_url: http:// for a server without TLS.",
+                hint=f"Check the scheme and the port of {self._words.url_options}: http:// for a server without TLS.",
             )
         reasons = " ".join(
             str(getattr(link, "verify_message", "")) for link in chain

@@ -46,6 +46,42 @@ def check_key(text: str, option: str, name: str) -> str:
     raise ConfigurationError(f"{name} {problem}.", option=option, hint=hint)
 
 
+def check_app_key(text: str, option: str, name: str) -> str:
+    """Return an app key without the white space around it; see :func:`check_key`."""
+    key = text.strip()
+    if not key:
+        problem = "is empty"
+    elif "://" in key:
+        problem = "is a URL, not an app key"
+    elif not key.isprintable() or " " in key:
+        problem = "has a space or a line break in it"
+    else:
+        return key
+    raise ConfigurationError(
+        f"{name} {problem}.",
+        option=option,
+        hint="App keys are made in the Flashduty console, under the account.",
+    )
+
+
+def server_from_api_url(text: str, name: str) -> str:
+    """Return the address of a server, with a path before that of the API where there is one.
+
+    :raises ConfigurationError: when the text is no URL, or a whole push URL.
+    """
+    return url_from_api_url(text, "alert", name)[: -len(PATHS["alert"])]
+
+
+def server_from_push_url(text: str, name: str) -> str:
+    """Return the address of the server that a push URL for alerts names.
+
+    :raises ConfigurationError: as :func:`url_from_push_url`.
+    """
+    url = url_from_push_url(text, "alert", name)
+    base, found, _rest = url.partition(PATHS["alert"])
+    return base if found else origin(base)
+
+
 def key_from_push_url(text: str, name: str) -> str | None:
     """Return the integration key of a push URL, or None where it has none.
 
@@ -82,9 +118,7 @@ def change_url_beside(text: str, name: str) -> str:
 
     :raises ConfigurationError: as :func:`url_from_push_url`.
     """
-    url = url_from_push_url(text, "alert", name)
-    base, found, _rest = url.partition(PATHS["alert"])
-    return (base if found else origin(base)) + PATHS["change"]
+    return server_from_push_url(text, name) + PATHS["change"]
 
 
 def url_from_api_url(text: str, kind: str, name: str) -> str:

@@ -13,6 +13,7 @@ Source of fields, limits and the meaning of conditions: Flashduty Open API docum
 from __future__ import annotations
 
 import datetime
+import math
 import re
 import typing as t
 from dataclasses import dataclass, replace
@@ -76,6 +77,10 @@ class Silence:
             "is_auto_delete": True,
         }
 
+    def in_channel(self, channel_id: int) -> Silence:
+        """Return the same silence for a channel."""
+        return replace(self, channel_id=channel_id)
+
 
 def read_name(value: str) -> str:
     """Return the name of a silence.
@@ -127,10 +132,18 @@ def read_end(duration: t.Any, until: t.Any, *, now: float) -> int:
         return _until(until, now)
     problem = ""
     try:
-        return int(now + parse_duration(duration) + 0.5)
+        return int(now) + math.ceil(parse_duration(duration))
     except ValueError as exc:
         problem = str(exc)
     raise ConfigurationError(f"for {problem}.", option="for")
+
+
+def slack_of(duration: t.Any) -> float:
+    """Return the seconds that may be missing at the end of a silence that is there already: a tenth of ``for``.
+
+    So the same task changes nothing when it runs again soon. A point in time (None) is kept exactly.
+    """
+    return 0.0 if duration is None else parse_duration(duration) / 10
 
 
 def _until(value: t.Any, now: float) -> int:

@@ -22,6 +22,9 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
+    OpenApiConnection,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
     FlashdutyError,
@@ -37,6 +40,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
     Layer,
     ResolvedConnection,
     resolve_connection,
+    resolve_open_api,
     task_layer,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
@@ -44,7 +48,11 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event imp
     scrubbed,
 )
 
-from .._ansible.config import configured_layers, is_callback_enabled
+from .._ansible.config import (
+    configured_layers,
+    is_callback_enabled,
+    open_api_layers,
+)
 from .._ansible.misspelt import misspelt_options
 
 Result = dict[str, t.Any]
@@ -138,6 +146,13 @@ class ControllerAction(ActionBase, abc.ABC):
         resolved = resolve_connection(layers, kind=kind, for_target=for_target)
         self._keys.add(resolved.connection.integration_key)
         return resolved
+
+    def resolve_open_api(self, options: t.Mapping[str, t.Any]) -> OpenApiConnection:
+        """Find out how the Open API is reached, and keep its key out of the result from now on."""
+        task, *_configured = self.layers(options)
+        connection = resolve_open_api([task, *open_api_layers()])
+        self._keys.add(connection.key)
+        return connection
 
     def _secrets(self) -> set[str]:
         """Return what must not be seen: the keys in use, and before they are known, what the task has given."""

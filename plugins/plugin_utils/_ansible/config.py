@@ -20,6 +20,7 @@ import typing as t
 from ansible import constants as C
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     Layer,
+    base_url_layer,
     defaults_layer,
     environment_layer,
     ini_layer,
@@ -69,6 +70,12 @@ def configured_layers(
         ini_layer(section.get, file=path or "ansible.cfg"),
         defaults_layer({"state_path": state_path_in(_ansible_home())}),
     ]
+
+
+def open_api_layers() -> list[Layer]:
+    """Return the layers below the options of a task on the Open API."""
+    environment, *others = configured_layers()
+    return [environment, base_url_layer(os.environ), *others]
 
 
 def _ansible_home() -> str:

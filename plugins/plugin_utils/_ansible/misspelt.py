@@ -20,6 +20,9 @@ import typing as t
 from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
     configurable_options,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    BASE_URL_VARIABLE,
+)
 
 from .._alerts.settings import Settings
 from .config import SECTION, configuration_file, read_sections
@@ -61,7 +64,9 @@ def misspelt_options(
     known = known_options()
     problems = [
         f"{name} is in the environment, but there is no such option.{meant(name, variables)}"
-        for variables in [[PREFIX + option.upper() for option in known]]
+        for variables in [
+            [BASE_URL_VARIABLE, *(PREFIX + option.upper() for option in known)]
+        ]
         for name in sorted(environ)
         if name.startswith(PREFIX) and name not in variables
     ]

@@ -28,6 +28,7 @@ from .failure import (
 )
 from .sending import DeploymentSender, SentEvent
 from .shared_state import SharedState
+from .silence import DeploymentSilence
 from .state import FAILED, STOPPED, Deployment, Failure, PlayView
 
 Result = dict[str, t.Any]
@@ -43,6 +44,7 @@ class Surroundings:
     :param events: puts into words what happens.
     :param make_sender: finds out the integrations; what is wrong with them is said unless it is told to be quiet.
     :param make_redactor: finds out what is secret.
+    :param silence: what holds back the alerts that the deployment causes.
     :param callback_enabled: what the variable ``flashduty_enabled`` says outside of the deployment.
     :param check_mode: whether nothing is sent.
     :param any_errors_fatal: whether the failure of this host fails all.
@@ -55,6 +57,7 @@ class Surroundings:
     events: DeploymentEvents
     make_sender: t.Callable[[bool], DeploymentSender]
     make_redactor: t.Callable[[], Redactor]
+    silence: DeploymentSilence
     callback_enabled: bool
     check_mode: bool
     any_errors_fatal: bool
@@ -170,10 +173,12 @@ class _Steps:
                 ),
             )
         is_sending = bool(sender.connections) and not around.check_mode
+        alerting = is_sending and "alert" in sender.connections
+        if is_announced and not around.check_mode:
+            around.silence.set(self._possible_alert() if alerting else None)
         if is_first and self._options["watch"] and is_sending:
             self._state.save()
             sender.watch_run(self._state.path)
-        alerting = is_sending and "alert" in sender.connections
         self._note(
             "callback",
             (not alerting or self._options["callback"]) and around.callback_enabled,
@@ -202,6 +207,8 @@ class _Steps:
         sent: list[SentEvent] = []
         hosts = sorted(deployment.hosts)
         if deployment.take_new_failures():
+            # First, so that it does not hold back the alert.
+            self._remove_silence()
             sent = self._send(
                 self._around.make_sender(False),
                 alert=self._alert(hosts, deployment.failures),
@@ -217,12 +224,21 @@ class _Steps:
                 ),
             )
         elif deployment.take_success(play):
+            self._remove_silence()
             sent = self._send(
                 self._around.make_sender(False),
                 change=self._events.change(deployment.change_key, "Done", hosts=hosts),
                 alert=self._events.recovery(),
             )
         return {"events": sent, **self._end_of_host()}
+
+    def _possible_alert(self) -> Fields:
+        """Return the fields of the alert that a failure of this host would raise."""
+        return self._alert([self._host], [unknown_failure(self._host)])
+
+    def _remove_silence(self) -> None:
+        if not self._around.check_mode:
+            self._around.silence.remove()
 
     def _end_of_host(self) -> Result:
         """Return the part of the result that lets a host fail which has failed."""

@@ -37,6 +37,7 @@ from .._ansible.results import play_of
 from .._ansible.secrets import secret_values
 from .events import DeploymentEvents
 from .sending import DeploymentSender
+from .silence import DeploymentSilence
 from .state import PlayView
 from .steps import Surroundings
 
@@ -83,6 +84,12 @@ def surroundings_of(
         events=_events(options, variables, settings.alert_namespace),
         make_sender=make_sender,
         make_redactor=make_redactor,
+        silence=DeploymentSilence(
+            options["silence"],
+            options["name"],
+            lambda: action.resolve_open_api(options),
+            action.warn,
+        ),
         callback_enabled=_callback_is_enabled(
             template(variables.get("flashduty_enabled", True))
         ),

@@ -145,8 +145,9 @@ class Reader:
 
     def __init__(self, folder: Path, core: Core, flashduty: Emulator) -> None:
         self.folder = folder
-        # The pages leave out what a deployment does.
-        (folder / "deploy.yml").write_text("- ansible.builtin.debug:\n")
+        # The pages leave out what a deployment or an upgrade does.
+        for left_out in ("deploy.yml", "upgrade.yml"):
+            (folder / left_out).write_text("- ansible.builtin.debug:\n")
         self.flashduty = flashduty
         self.must_succeed = {f"{COLLECTION}send_test_event"}
         self.environment = core.environment(
@@ -181,6 +182,9 @@ class Reader:
         """Return a text of the page as it has to be here."""
         # Files of Ansible Vault are not encrypted here.
         text = SERVICES.sub(self.flashduty.url, text).replace(" --ask-vault-pass", "")
+        text = text.replace(
+            "FLASHDUTY_APP_KEY=…", f"FLASHDUTY_APP_KEY={self.flashduty.app_key}"
+        )
         return re.sub(
             r"(?i)(integration_key(?:=|: ))…",
             rf"\g<1>{self.flashduty.alert_key}",

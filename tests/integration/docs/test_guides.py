@@ -135,11 +135,30 @@ def the_deployment_is_mended(reader: Reader, blocks: list[Block]) -> None:
     ]
 
 
+def nothing_is_silenced_any_more(reader: Reader, blocks: list[Block]) -> None:
+    alerts = {
+        (alert["labels"].get("resource"), alert["labels"].get("check")): alert
+        for alert in reader.flashduty.alerts()
+    }
+    calls = [
+        request["path"].rpartition("/")[2]
+        for request in reader.flashduty.requests()
+        if request["path"].startswith("/channel/silence/rule/")
+    ]
+
+    # The hosts of the test are this machine, which Ansible refuses to reboot.
+    assert alerts["web1", "Fail after the silence"]["paged_at"]
+    # Each database, the web server that did not come back, and the release.
+    assert calls.count("create") == calls.count("delete") >= 3
+    assert reader.flashduty.silences() == []
+
+
 # What has to hold when somebody has done all that a page shows.
 AFTERWARDS: dict[str, t.Callable[[Reader, list[Block]], None]] = {
     "README": the_shop_is_deployed,
     "guide_deployments": the_deployment_is_mended,
     "guide_getting_started": the_alert_is_closed,
+    "guide_maintenance": nothing_is_silenced_any_more,
     "guide_routing": the_inventory_says_who_is_paged,
 }
 
@@ -212,7 +231,7 @@ def test_awx_can_inject_the_credential() -> None:
         for name, template in injectors["env"].items()
     }
 
-    assert secrets == {"push_url", "change_push_url"}
+    assert secrets == {"push_url", "change_push_url", "app_key"}
     assert set(fields["required"]) <= secrets
     assert set(injectors) == {"env"}
     # AWX refuses them.
@@ -220,6 +239,7 @@ def test_awx_can_inject_the_credential() -> None:
     assert rendered == {
         "FLASHDUTY_PUSH_URL": "https://example.com",
         "FLASHDUTY_CHANGE_PUSH_URL": "",
+        "FLASHDUTY_APP_KEY": "",
     }
 
 
@@ -298,6 +318,7 @@ OWN_CODES = (
     "ConnectionFailed",
     "Timeout",
     "UnexpectedResponse",
+    "SilenceDiffers",
     "InvalidEvent",
     "InvalidConfiguration",
     "InternalFailure",

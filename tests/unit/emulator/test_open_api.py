@@ -111,6 +111,17 @@ def test_without_auto_delete_a_silence_stays_and_has_no_effect(
     assert (item["is_effective"], item["status"]) == (False, "enabled")
 
 
+def test_a_silence_that_is_removed_is_gone(account: Account) -> None:
+    place = {"channel_id": CHANNEL, "rule_id": account.silence()}
+
+    account.api.call("/channel/silence/rule/delete", place)
+
+    assert account.api.silences() == []
+    assert account.push()["paged_at"] == NOW
+    with pytest.raises(Refusal, match="does not exist"):
+        account.api.call("/channel/silence/rule/delete", place)
+
+
 def test_a_recovery_passes_a_silence(account: Account) -> None:
     account.push()
     account.silence()

@@ -37,8 +37,8 @@ FLOORS = (
 )
 # The same inside the core, where files of one floor may import each other. What is not named is on the ground floor.
 CORE_FLOORS = (
-    ("courier", "sender"),
-    ("client", "outbox"),
+    ("courier", "sender", "silencing"),
+    ("client", "open_api", "outbox"),
     ("transport", "http_errors"),
 )
 CORE = "module_utils/_flashduty/"

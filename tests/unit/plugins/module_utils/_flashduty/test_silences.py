@@ -112,7 +112,7 @@ def test_another_until_is_an_error(until: t.Any, problem: str) -> None:
 
 
 def test_for_is_a_duration() -> None:
-    assert read_end("1h30m", None, now=NOW + 0.4) == NOW + 5400
+    assert read_end("1h30m", None, now=NOW + 0.9) == NOW + 5400
 
 
 @pytest.mark.parametrize("duration", ["0", "soon", "-1h", "h"])
