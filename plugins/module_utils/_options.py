@@ -536,7 +536,7 @@ def _key_from_file(
     if not os.path.exists(path) and _LOOKS_LIKE_A_KEY.fullmatch(os.path.basename(path)):
         # So it must not be shown.
         raise ConfigurationError(
-            f"{name} looks like a key itself, not like the path of a file.",
+            f"{name} looks like an {what}, not like the path of a file.",
             option=option,
             hint=f"Give the key as {option[:-5]}, or the path of a file that holds it.",
         )

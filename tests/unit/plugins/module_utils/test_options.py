@@ -674,7 +674,9 @@ class TestArgumentSpecs:
         hidden = {name for name, facts in spec().items() if facts.get("no_log")}
 
         assert hidden == {
-            name for name in spec() if name.endswith(("integration_key", "push_url"))
+            name
+            for name in spec()
+            if name.endswith(("integration_key", "push_url", "app_key"))
         }
 
 
