@@ -34,6 +34,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.playbo
     describe_expected,
     describe_playbook,
     is_named,
+    playbook_id_of,
 )
 
 if t.TYPE_CHECKING:
@@ -94,7 +95,7 @@ class ActionModule(ControllerAction):
         forgotten = [
             one
             for one in ledger.expected()
-            if is_named(forget, one.origin, one.playbook)
+            if is_named(forget, playbook_id_of(one.origin), one.playbook)
         ]
         ledger.forget(one.origin for one in forgotten)
         expected = ledger.expected()
@@ -104,7 +105,7 @@ class ActionModule(ControllerAction):
             "changed": bool(raised or lost or forgotten),
             "missed": [describe_expected(one) for one in missed],
             "lost": [_describe_lost(run) for run in lost],
-            "forgotten": [_playbook_id(one) for one in forgotten],
+            "forgotten": [playbook_id_of(one.origin) for one in forgotten],
             "raised": len(raised) + len(lost),
             "expected": len(expected),
         }
@@ -126,7 +127,11 @@ class ActionModule(ControllerAction):
 def _prediction(ledger: RunLedger, forget: list[str]) -> Result:
     """Return what would come out."""
     expected = ledger.expected()
-    forgotten = [one for one in expected if is_named(forget, one.origin, one.playbook)]
+    forgotten = [
+        one
+        for one in expected
+        if is_named(forget, playbook_id_of(one.origin), one.playbook)
+    ]
     left = [one for one in expected if one not in forgotten]
     missed = [one for one in left if one.missed]
     lost = ledger.lost()
@@ -135,7 +140,7 @@ def _prediction(ledger: RunLedger, forget: list[str]) -> Result:
         "changed": bool(raised or forgotten),
         "missed": [describe_expected(one) for one in missed],
         "lost": [_describe_lost(run) for run in lost],
-        "forgotten": [_playbook_id(one) for one in forgotten],
+        "forgotten": [playbook_id_of(one.origin) for one in forgotten],
         "raised": raised,
         "expected": len(left),
     }
@@ -149,7 +154,3 @@ def _describe_lost(run: RunReport) -> Result:
         "started": as_utc(run.started_at),
         "last_seen": as_utc(run.ended_at or run.started_at),
     }
-
-
-def _playbook_id(one: ExpectedPlaybook) -> str:
-    return str(describe_playbook(one.origin, one.playbook)["playbook_id"])

@@ -37,6 +37,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.playbo
     describe_playbook,
     describe_run,
     is_named,
+    playbook_id_of,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.tables import (
     metric,
@@ -79,7 +80,7 @@ class ActionModule(ControllerAction):
 
 def _read(outbox: Outbox, names: list[str], limit: int) -> Result:
     def is_wanted(origin: str, playbook: str) -> bool:
-        return not names or is_named(names, origin, playbook)
+        return not names or is_named(names, playbook_id_of(origin), playbook)
 
     ledger = RunLedger(outbox)
     now = ledger.now()
@@ -96,8 +97,11 @@ def _read(outbox: Outbox, names: list[str], limit: int) -> Result:
         "pending": [
             describe_pending(one)
             for one in outbox.pending_alerts()
-            if is_wanted(
-                one.alert.origin, one.alert.details["labels"].get("playbook", "")
+            if not names
+            or is_named(
+                names,
+                one.alert.origin,
+                one.alert.details["labels"].get("playbook", ""),
             )
         ],
         "table": table(_HEADINGS, [_row(run) for run in runs]),

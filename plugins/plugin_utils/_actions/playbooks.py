@@ -29,16 +29,21 @@ if t.TYPE_CHECKING:
 def describe_playbook(origin: str, playbook: str) -> Result:
     """Return what identifies a playbook.
 
-    :param origin: what open alerts and runs are remembered under; see ``RunContext.origin``.
+    :param origin: what its runs are remembered under; see ``RunContext.identity``.
     :param playbook: its name for people.
     """
     namespace, playbook_id = json.loads(origin)
     return {"playbook": playbook, "playbook_id": playbook_id, "namespace": namespace}
 
 
-def is_named(names: t.Collection[str], origin: str, playbook: str) -> bool:
+def is_named(names: t.Collection[str], playbook_id: str, playbook: str) -> bool:
     """Say whether a playbook is one of those that a person has named."""
-    return playbook in names or json.loads(origin)[1] in names
+    return playbook in names or playbook_id in names
+
+
+def playbook_id_of(origin: str) -> str:
+    """Return what identifies a playbook on all controllers."""
+    return str(json.loads(origin)[1])
 
 
 def describe_expected(one: ExpectedPlaybook) -> Result:

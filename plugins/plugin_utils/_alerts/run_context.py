@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import socket
 import typing as t
@@ -56,6 +57,11 @@ class RunContext:
     def origin(self) -> str:
         """What open alerts are remembered under. The namespace is remembered with each, since hosts have their own."""
         return self.playbook_id
+
+    @property
+    def identity(self) -> str:
+        """What its runs are remembered under: the playbook, in its namespace."""
+        return json.dumps([self.namespace, self.playbook_id])
 
     def resource(self, host: str) -> str:
         """Return what is affected when a host of the inventory is: localhost is another machine everywhere."""

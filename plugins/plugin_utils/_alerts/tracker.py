@@ -439,9 +439,7 @@ class AlertTracker:
             event["labels"] = labels
         details = {"scope": scope, "namespace": namespace, "labels": labels}
         if cause is None:
-            return RunAlert(
-                event, replace(self._run, namespace=namespace).origin, details
-            )
+            return RunAlert(event, self._run.origin, details)
         before = self._open.get(integration, {}).get(event["alert_key"])
         causes = {
             one.identity: one for one in [*(causes_of(before) if before else ()), cause]

@@ -119,7 +119,7 @@ class RunRecord:
             run_id=run.run_id,
             fingerprint=fingerprint,
             server=server,
-            origin=run.origin,
+            origin=run.identity,
             playbook=run.playbook,
             controller=run.controller,
             process=process_name(),
@@ -187,7 +187,7 @@ class RunRecord:
             if not (complete and self._delivery.has_state()):
                 return []
             run = run_of()
-            if not self._delivery.is_expected(run.origin):
+            if not self._delivery.is_expected(run.identity):
                 return []
             record = self._make(run, "", "")
         return self._delivery.end_run(

@@ -93,7 +93,7 @@ class Run:
 
     :param fingerprint: the integration of the run's own alerts.
     :param server: host and port of that integration.
-    :param origin: the playbook in its namespace, as for open alerts.
+    :param origin: the playbook in its namespace: both as a list in JSON.
     :param playbook: the playbook's name for people.
     :param process: the process of the run; see ``processes.py``.
     :param expected_every: seconds within which the playbook is to come to its end again, or None.
@@ -554,10 +554,12 @@ class RunLedger:
 
     def _open(self, origin: str, scope: str) -> list[tuple[str, OpenAlert]]:
         """Return the open alerts of one scope of a playbook, each with its integration."""
+        namespace, playbook_id = json.loads(origin)
         return [
             (fingerprint, alert)
-            for fingerprint, _server, alert in self._outbox.ledger(origin=origin)
+            for fingerprint, _server, alert in self._outbox.ledger(origin=playbook_id)
             if alert.details.get("scope") == scope
+            and alert.details.get("namespace", "") == namespace
         ]
 
     def _closed(

@@ -565,7 +565,7 @@ def remembered_run(outbox: Outbox, connection: Connection) -> dict[str, t.Any]:
             run_id="run-1",
             fingerprint=connection.fingerprint,
             server="",
-            origin="play",
+            origin='["", "play"]',
             playbook="site.yml",
             controller="control1",
             process=process_name(),

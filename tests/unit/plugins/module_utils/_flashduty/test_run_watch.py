@@ -29,7 +29,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.run_
 
 OVERLONG = RunAlert(
     {"title_rule": "Too long", "event_status": "Critical", "alert_key": "overlong"},
-    '["", "site.yml"]',
+    "site.yml",
     {"scope": "overlong", "labels": {}, "causes": []},
 )
 RUN = Run("run-1", "fp", "", '["", "site.yml"]', "site.yml", "control1", process_name())

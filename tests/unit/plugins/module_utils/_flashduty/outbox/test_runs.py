@@ -89,7 +89,7 @@ def alert(scope: str, key: str = "") -> RunAlert:
             "description": "It is so.",
             "labels": {"status": scope},
         },
-        ORIGIN,
+        "site.yml",
         {"scope": scope, "labels": {"status": scope}, "causes": []},
     )
 
