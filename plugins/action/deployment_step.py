@@ -41,6 +41,5 @@ class ActionModule(ControllerAction):
             task_vars,
             task=self._task,
             template=self._templar.template,
-            known_secrets=self._secrets,
         )
         return take_step(options, around)

@@ -24,6 +24,7 @@ from ._flashduty.events import (
     create,
 )
 from ._flashduty.redaction import Redactor
+from ._flashduty.texts import inert_from_outside
 from ._options import resolve_connection, task_layer
 
 if t.TYPE_CHECKING:
@@ -42,6 +43,49 @@ def event_from_options(kind: str, options: t.Mapping[str, t.Any]) -> Event:
     :raises InvalidEvent: when it breaks a rule of the service.
     """
     return create(kind, {name: options.get(name) for name in FIELDS[kind]})
+
+
+def redact_fields(
+    options: t.Mapping[str, t.Any], redactor: Redactor, written: str
+) -> dict[str, t.Any]:
+    """Return options of which every text may leave: clean, without secrets, and no template that is not the author's.
+
+    :param written: the task as it stands in the file. A template of Flashduty's that is not there came from elsewhere.
+    """
+
+    def clean(value: t.Any) -> t.Any:
+        return inert_from_outside(redactor.clean(value), written)
+
+    def clean_text(value: t.Any) -> t.Any:
+        return clean(value) if isinstance(value, str) else value
+
+    def clean_labels(labels: t.Any) -> t.Any:
+        if not isinstance(labels, t.Mapping):
+            return labels
+        return {clean_text(name): clean_text(text) for name, text in labels.items()}
+
+    redacted = dict(options)
+    for name in ("title_rule", "title", "description", "link"):
+        redacted[name] = clean_text(options.get(name))
+    for name in ("alert_key", "change_key"):
+        # An alert has to be found again by it, so only keys of ours are hidden.
+        value = options.get(name)
+        redacted[name] = redactor.clean_name(value) if isinstance(value, str) else value
+    redacted["labels"] = clean_labels(options.get("labels"))
+    images = options.get("images")
+    if isinstance(images, (list, tuple)):
+        redacted["images"] = [
+            (
+                {
+                    name: redactor.clean_name(text) if isinstance(text, str) else text
+                    for name, text in image.items()
+                }
+                if isinstance(image, t.Mapping)
+                else image
+            )
+            for image in images
+        ]
+    return redacted
 
 
 def truncation_warnings(event: Event) -> list[str]:
@@ -104,20 +148,20 @@ def failure(exc: FlashdutyError) -> dict[str, t.Any]:
     }
 
 
-def scrubbed(result: dict[str, t.Any], redactor: Redactor) -> dict[str, t.Any]:
+def redact_result(result: dict[str, t.Any], redactor: Redactor) -> dict[str, t.Any]:
     """Return a result in which no text holds a secret. The names in it are ours, but for those of labels."""
 
-    def scrub(value: t.Any, *, names_are_ours: bool = True) -> t.Any:
+    def redact(value: t.Any, *, names_are_ours: bool = True) -> t.Any:
         if isinstance(value, dict) and names_are_ours:
             return {
-                name: scrub(inner, names_are_ours=name != "labels")
+                name: redact(inner, names_are_ours=name != "labels")
                 for name, inner in value.items()
             }
         if isinstance(value, (list, tuple)):
-            return [scrub(inner) for inner in value]
-        return redactor.scrub_data(value)
+            return [redact(inner) for inner in value]
+        return redactor.redact_data(value)
 
-    return t.cast("dict[str, t.Any]", scrub(result))
+    return t.cast("dict[str, t.Any]", redact(result))
 
 
 def run_module(module: AnsibleModule, *, kind: str) -> t.NoReturn:
@@ -137,7 +181,7 @@ def run_module(module: AnsibleModule, *, kind: str) -> t.NoReturn:
             result = _send(connection, event)
     except FlashdutyError as exc:
         result = failure(exc)
-    module.exit_json(**scrubbed(result, redactor))
+    module.exit_json(**redact_result(result, redactor))
 
 
 def _send(connection: Connection, event: Event) -> dict[str, t.Any]:

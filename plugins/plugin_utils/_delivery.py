@@ -165,8 +165,8 @@ class Delivery:
         if self._watch is not None:
             self._write_message({"progress": message})
 
-    def open_alerts(self, fingerprint: str, origin: str) -> list[OpenAlert]:
-        """Return the alerts that are remembered as open."""
+    def open_alerts(self, fingerprint: str | None, origin: str) -> list[OpenAlert]:
+        """Return the alerts that are remembered as open, of one integration or of all."""
         if not self.has_state():
             return []
         return self._with_outbox(

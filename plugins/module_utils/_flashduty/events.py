@@ -21,6 +21,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from .errors import InvalidEvent
+from .texts import cut_end
 
 ALERT_STATUSES = ("Critical", "Warning", "Info", "Ok")
 CHANGE_STATUSES = ("Planned", "Ready", "Processing", "Canceled", "Done")
@@ -54,8 +55,6 @@ FIELDS = {
         "labels",
     ),
 }
-
-ELLIPSIS = "…"
 
 # Far beyond any date that is meant (the year 5138), and far below today in milliseconds.
 _LATEST_EVENT_TIME = 10**11
@@ -229,14 +228,9 @@ def create(kind: str, fields: t.Mapping[str, t.Any]) -> Event:
     return event_class.create(**fields)
 
 
-def clean_text(text: str) -> str:
+def encodable(text: str) -> str:
     """Return the text without what cannot be sent as Unicode: lone surrogates become U+FFFD, NUL goes."""
     return _LONE_SURROGATES.sub("\ufffd", str(text)).replace("\0", "")
-
-
-def cut_end(text: str, limit: int) -> str:
-    """Return the text, cut to a number of characters, the last one an ellipsis where something is missing."""
-    return text if len(text) <= limit else text[: limit - 1] + ELLIPSIS
 
 
 def label_text(value: t.Any) -> str | None:
@@ -246,7 +240,7 @@ def label_text(value: t.Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return clean_text(value)
+        return encodable(value)
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     if isinstance(value, (int, float)):

@@ -28,22 +28,12 @@ from .errors import (
     UnexpectedResponse,
     is_retryable_status,
 )
-from .events import clean_text
 from .redaction import Redactor
 
 with contextlib.suppress(ImportError):
     # Where it is missing, the client says so before it sends anything.
     import requests
 
-# Escape sequences of terminals; then controls, and what changes the direction or the look of a line.
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]{0,64}[ -/]{0,16}[@-~]|\][^\x07\x1b]{0,1024}(?:\x07|\x1b\\)|[@-Z\\-_])"
-)
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
-# What a server has said is read up to here; the rest is not worth the time.
-_LONGEST_TEXT = 16 * 1024
 
 _TLS_HINT = (
     "For a private certificate authority set ca_path; check client_cert and client_key where the server asks"
@@ -72,9 +62,7 @@ class HttpErrors:
 
         :param limit: the number of characters at most. Cut last: half a key would not be recognised.
         """
-        text = clean_text(str(value))[:_LONGEST_TEXT]
-        text = _CONTROLS.sub("", _ESCAPES.sub("", text))
-        return " ".join(self._redactor.scrub(text).split())[:limit]
+        return " ".join(self._redactor.clean(value).split())[:limit]
 
     def of_answer(
         self,

@@ -45,9 +45,14 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     failure,
-    scrubbed,
+    redact_result,
 )
 
+from .._ansible.action_secrets import (
+    redactor_of_action,
+    trusted_arguments,
+    variables_of_action,
+)
 from .._ansible.config import (
     configured_layers,
     is_callback_enabled,
@@ -92,6 +97,10 @@ class ControllerAction(ActionBase, abc.ABC):
             # Else the callback has said so already.
             self._warnings += misspelt_options()
         try:
+            self.variables = variables_of_action(self._task, task_vars or {}, self.warn)
+            self._task.args = dict(
+                trusted_arguments(self._task, task_vars or {}, self.variables)
+            )
             result.update(self.perform(self._validated(), task_vars or {}))
         except FlashdutyError as exc:
             result.update(failure(exc))
@@ -103,7 +112,7 @@ class ControllerAction(ActionBase, abc.ABC):
             result.update(failure(_unexpected(exc)), exception=traceback.format_exc())
         if self._warnings:
             result["warnings"] = [*result.get("warnings", ()), *self._warnings]
-        return scrubbed(result, Redactor(self._secrets()))
+        return redact_result(result, Redactor(self._secrets()))
 
     def warn(self, text: str) -> None:
         """Show a warning with the result."""
@@ -117,7 +126,7 @@ class ControllerAction(ActionBase, abc.ABC):
             C.config.get_config_value("DEFAULT_STDOUT_CALLBACK")
         )
         for line in lines:
-            self._display.display(redactor.scrub(line), stderr=is_document)
+            self._display.display(redactor.clean(line), stderr=is_document)
 
     def layers(
         self, options: t.Mapping[str, t.Any], *, own_key_for: str = "alert"
@@ -138,6 +147,12 @@ class ControllerAction(ActionBase, abc.ABC):
             own_key_for=own_key_for,
         )
         return [task, *configured_layers()]
+
+    def learn(self, task_vars: t.Mapping[str, t.Any]) -> Redactor:
+        """Return the one way out for texts: it knows what is secret in the run, in this task, and in our configuration."""
+        return redactor_of_action(
+            self._task, task_vars, self.variables, keys=self._secrets()
+        )
 
     def resolve(
         self, layers: t.Sequence[Layer], *, kind: str, for_target: bool = False

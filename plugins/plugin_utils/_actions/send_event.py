@@ -44,11 +44,13 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     event_from_options,
+    redact_fields,
     sent_result,
     truncation_warnings,
     unsent_result,
 )
 
+from .._ansible.action_secrets import written_by_author
 from .base import ControllerAction, Result
 
 # Of what the module on a target returns, what Ansible itself has put there.
@@ -142,7 +144,9 @@ class EventAction(ControllerAction):
             layers, kind=self.kind, for_target=from_target
         ).connection
         location = resolve_outbox(layers)
-        event = event_from_options(self.kind, options)
+        redactor = self.learn(task_vars)
+        written = written_by_author(self._task, self.variables)
+        event = event_from_options(self.kind, redact_fields(options, redactor, written))
         for warning in truncation_warnings(event):
             self.warn(warning)
         if self._task.check_mode:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.texts import (
     clean_text,
     cut_end,
 )

@@ -18,19 +18,23 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
     DESCRIPTION_LIMIT,
-    ELLIPSIS,
     LABEL_VALUE_LIMIT,
     LABELS_LIMIT,
     AlertEvent,
-    clean_text,
-    cut_end,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
-    DEFAULT_PATTERNS,
+    HIDDEN,
     Redactor,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.texts import (
+    ELLIPSIS,
+    cut_middle,
+    cut_names,
+    cut_start,
+    inert,
 )
 
 from .model import AlertOverrides, TaskOutcome, TaskReference
@@ -38,6 +42,7 @@ from .recovery import COMPLETE, PASSED
 from .run_context import LOCALHOST, RunContext
 from .settings import Settings
 from .subject import Subject
+from .volatile import even_out
 
 TITLES = {
     "failed": "{task} failed on {host} ({playbook})",
@@ -59,67 +64,43 @@ _TAIL_LIMIT = 1000
 _MOST_ITEMS = 20
 _ITEM_LIMIT = 500
 _ITEM_LABEL_LIMIT = 200
-# An invisible character that joins words: it ends a template of Flashduty before it begins.
-_WORD_JOINER = "\u2060"
+# Labels that name hosts, groups and files: masked for keys only, or routing by them would fail.
+_NAMES = frozenset(("resource", "host", "hosts", "groups", "playbook", "controller"))
+# What has been cleaned with the outcome.
+_FINAL = frozenset(("check", "task_path", "delegated_to"))
 
 
 class AlertBuilder:
     """Makes the events of one run.
 
+    :param redactor: the one way out for every text.
     :param warn: told, once each, what could not be said as it was asked for.
     """
 
     def __init__(
-        self, run: RunContext, settings: Settings, warn: t.Callable[[str], None]
+        self,
+        run: RunContext,
+        settings: Settings,
+        redactor: Redactor,
+        warn: t.Callable[[str], None],
     ) -> None:
         self._run = run
         self._settings = settings
+        self._redactor = redactor
         self._warn = warn
-        self._secrets: set[str] = set()
-        self._redactor = Redactor((), (*DEFAULT_PATTERNS, *settings.redact_patterns))
-
-    def add_secrets(self, secrets: t.Iterable[str]) -> None:
-        """Mask these values, too, wherever they turn up."""
-        new = set(secrets) - self._secrets
-        if new:
-            self._secrets |= new
-            self._redactor = Redactor(
-                self._secrets, (*DEFAULT_PATTERNS, *self._settings.redact_patterns)
-            )
 
     def mask(self, text: str) -> str:
         """Return a text as it may be remembered: clean, without secrets."""
-        return self._redactor.scrub(clean_text(text))
+        return self._redactor.clean(text)
 
     def redacted(self, outcome: TaskOutcome) -> TaskOutcome:
-        """Return an outcome whose texts hold no secret, cut to what can be of use.
-
-        In this order: half a secret would not be found any more.
-        """
-
-        def mask(text: str) -> str:
-            return cut_middle(
-                self._redactor.scrub(clean_text(text)), 2 * DESCRIPTION_LIMIT
-            )
-
-        return dataclasses.replace(
-            outcome,
-            message=mask(outcome.message),
-            stdout=mask(outcome.stdout),
-            stderr=mask(outcome.stderr),
-            failed_items=tuple(
-                (
-                    cut_middle(mask(label), _ITEM_LABEL_LIMIT, mark=ELLIPSIS),
-                    cut_middle(mask(text), _ITEM_LIMIT),
-                )
-                for label, text in outcome.failed_items
-            ),
-        )
+        """Return an outcome whose texts hold no secret, cut to what can be of use."""
+        return redact_outcome(outcome, self._redactor)
 
     def task_name(self, task: TaskReference) -> str:
         """Return the name of a task with its place, without secrets."""
         place = f" ({task.path})" if task.path else ""
-        return self._redactor.scrub(clean_text(f"{task.display_name}{place}"))
+        return self._redactor.clean(f"{task.display_name}{place}")
 
     def status_of(
         self, outcome: TaskOutcome, overrides: AlertOverrides, *, handled: bool
@@ -203,8 +184,8 @@ class AlertBuilder:
             del own["host"], own["groups"], own["delegated_to"]
             if subject.scope == "storm":
                 own["resource"] = run.playbook
-            own["hosts"] = cut_end(
-                ",".join(sorted(hosts or [outcome.host])), LABEL_VALUE_LIMIT
+            own["hosts"] = cut_names(
+                self._names(hosts or [outcome.host]), LABEL_VALUE_LIMIT
             )
         description = (
             self._several(outcome, hosts)
@@ -217,7 +198,8 @@ class AlertBuilder:
             description += f"\n\n{outcome.status.capitalize()} in {runs} runs in a row."
         if overrides.description is not None:
             # Whoever replaces the description can still have ours in it.
-            description = overrides.description.replace("{description}", description)
+            chosen = inert(self._redactor.clean(overrides.description))
+            description = chosen.replace("{description}", description)
         labels = self._labels(own, overrides)
         event = self._event(
             title=self._title(
@@ -299,13 +281,29 @@ class AlertBuilder:
 
     def _several(self, outcome: TaskOutcome, hosts: t.Sequence[str]) -> str:
         # In which order hosts fail differs from run to run.
-        named = cut_end(", ".join(sorted(hosts)), DESCRIPTION_LIMIT // 2)
+        named = cut_names(self._names(hosts), DESCRIPTION_LIMIT // 2, separator=", ")
         several = f"{len(hosts)} hosts: {named}\n\n" if len(hosts) > 1 else ""
-        return f"{several}On {outcome.host}: "
+        return inert(f"{several}On {self._redactor.clean_name(outcome.host)}: ")
 
-    def _title(self, kind: str, **texts: str) -> str:
-        template = self._settings.title_rule or TITLES[kind]
-        return _fill(template, {**texts, "playbook": self._run.playbook})
+    def _names(self, hosts: t.Iterable[str]) -> list[str]:
+        return sorted(map(self._redactor.clean_name, hosts))
+
+    def _title(self, kind: str, *, task: str, host: str, status: str) -> str:
+        """Return a title. No text of the run in it can become a template of Flashduty's own."""
+        template = self._redactor.redact(self._settings.title_rule or TITLES[kind])
+        # Elsewhere braces mean nothing, and stand in the names of tasks as they are written.
+        is_template = "[TPL]" in template
+        texts = {
+            "task": inert(task, braces=is_template),
+            "host": inert(self._redactor.clean_name(host)),
+            "playbook": inert(self._redactor.clean_name(self._run.playbook)),
+            "status": status,
+        }
+        return re.sub(
+            r"(?<!\{)\{(task|host|playbook|status)\}(?!\})",
+            lambda match: texts[match.group(1)],
+            template,
+        ).strip()
 
     def _labels(
         self, own: t.Mapping[str, str], overrides: AlertOverrides
@@ -323,9 +321,9 @@ class AlertBuilder:
         }
         ordered.update(chosen)
         labels = {
-            name: self._redactor.scrub(clean_text(text))
+            self._redactor.clean(name).strip(): self._label(name, str(text), chosen)
             for name, text in ordered.items()
-            if text
+            if text and name.strip()
         }
         if len(labels) > LABELS_LIMIT:
             self._warn(
@@ -334,6 +332,21 @@ class AlertBuilder:
                 + "."
             )
         return dict(list(labels.items())[:LABELS_LIMIT])
+
+    def _label(self, name: str, text: str, chosen: t.Container[str]) -> str:
+        if name in chosen:
+            cleaned = self._redactor.clean(text)
+            if HIDDEN in cleaned and HIDDEN not in text:
+                self._warn(
+                    f"The label {name} is masked, since a secret is in it."
+                    " What a variable holds is a secret when it comes from Ansible Vault, or when its name says so."
+                )
+            return inert(cleaned)
+        if name in _FINAL:
+            return text
+        if name in _NAMES:
+            return inert(self._redactor.clean_name(text))
+        return inert(_one_line(self._redactor.clean(text)), braces=False)
 
     def _event(
         self,
@@ -347,13 +360,11 @@ class AlertBuilder:
         now: int,
     ) -> AlertEvent:
         fields: dict[str, t.Any] = {
-            "title_rule": self._redactor.scrub(clean_text(title)).strip() or "Ansible",
+            "title_rule": title or "Ansible",
             "event_status": status,
             "alert_key": key,
             "event_time": now,
-            "description": cut_middle(
-                self._redactor.scrub(clean_text(description)), DESCRIPTION_LIMIT
-            ),
+            "description": cut_middle(description, DESCRIPTION_LIMIT),
         }
         try:
             return AlertEvent.create(**fields, labels=labels)
@@ -368,6 +379,68 @@ class AlertBuilder:
             )
 
 
+def redact_outcome(outcome: TaskOutcome, redactor: Redactor) -> TaskOutcome:
+    """Return an outcome whose texts may leave: clean, without secrets and templates, cut to what can be of use."""
+
+    def clean(text: str, limit: int, mark: str = f"\n{ELLIPSIS}\n") -> str:
+        # Evened out only now: half a secret would not be found any more.
+        cleaned = even_out(redactor.clean(text))
+        return inert(cut_middle(cleaned, limit, mark=mark))
+
+    task = outcome.task
+    name = _one_line(even_out(redactor.clean(task.display_name)))
+    return dataclasses.replace(
+        outcome,
+        task=dataclasses.replace(
+            task,
+            # In the name as it is written, braces are Ansible's.
+            display_name=inert(name, braces=task.display_name != task.identity.name),
+            path=_one_line(redactor.clean(task.path)),
+        ),
+        delegated_to=outcome.delegated_to
+        and inert(redactor.clean_name(outcome.delegated_to)),
+        message=clean(outcome.message, 2 * DESCRIPTION_LIMIT),
+        stdout=clean(outcome.stdout, 2 * DESCRIPTION_LIMIT),
+        stderr=clean(outcome.stderr, 2 * DESCRIPTION_LIMIT),
+        failed_items=tuple(
+            (
+                _one_line(clean(label, _ITEM_LABEL_LIMIT, ELLIPSIS)),
+                clean(text, _ITEM_LIMIT),
+            )
+            for label, text in outcome.failed_items
+        ),
+    )
+
+
+def mask_overrides(overrides: AlertOverrides, redactor: Redactor) -> AlertOverrides:
+    """Return what variables say about an alert, cleaned and masked."""
+    return dataclasses.replace(
+        overrides,
+        labels={name: redactor.clean(text) for name, text in overrides.labels.items()},
+        label_vars={
+            name: redactor.clean(text) for name, text in overrides.label_vars.items()
+        },
+        description=overrides.description and redactor.clean(overrides.description),
+    )
+
+
+def mask_outcome(outcome: TaskOutcome, redactor: Redactor) -> TaskOutcome:
+    """Return an outcome whose texts are clean and masked, and still whole."""
+    return dataclasses.replace(
+        outcome,
+        task=dataclasses.replace(
+            outcome.task, display_name=redactor.clean(outcome.task.display_name)
+        ),
+        message=redactor.clean(outcome.message),
+        stdout=redactor.clean(outcome.stdout),
+        stderr=redactor.clean(outcome.stderr),
+        failed_items=tuple(
+            (redactor.clean(label), redactor.clean(text))
+            for label, text in outcome.failed_items
+        ),
+    )
+
+
 def describe(outcome: TaskOutcome, *, handled: str = "") -> str:
     """Return what a person needs to act: the message, and where there is one the output's end, items and place."""
     rc = f" (rc {outcome.rc})" if outcome.rc is not None else ""
@@ -378,7 +451,7 @@ def describe(outcome: TaskOutcome, *, handled: str = "") -> str:
     # What the message says already is not said twice.
     for name, text in (("stderr", outcome.stderr), ("stdout", outcome.stdout)):
         if text.strip() and text.strip() not in message:
-            parts.append(f"{name}:\n{_tail(text.strip(), _TAIL_LIMIT)}")
+            parts.append(f"{name}:\n{cut_start(text.strip(), _TAIL_LIMIT)}")
     if outcome.failed_items:
         items = [
             f"- {label}: {text}" for label, text in outcome.failed_items[:_MOST_ITEMS]
@@ -398,34 +471,5 @@ def describe(outcome: TaskOutcome, *, handled: str = "") -> str:
     return "\n\n".join([*parts, place])
 
 
-def cut_middle(text: str, limit: int, *, mark: str = f"\n{ELLIPSIS}\n") -> str:
-    """Return the text, cut to a number of characters: its middle goes, since beginning and end say most."""
-    if len(text) <= limit:
-        return text
-    head = (limit - len(mark)) * 3 // 5
-    return text[:head] + mark + text[len(text) - (limit - len(mark) - head) :]
-
-
-def _tail(text: str, limit: int) -> str:
-    return text if len(text) <= limit else ELLIPSIS + text[len(text) - limit + 1 :]
-
-
-def _fill(template: str, texts: t.Mapping[str, str]) -> str:
-    """Put texts of the run into a title. None of them can become a template of Flashduty's own."""
-
-    is_template = "[TPL]" in template
-
-    def replace(match: re.Match[str]) -> str:
-        text = texts.get(match.group(1))
-        if text is None:
-            return match.group()
-        inert = _inert(text)
-        # Elsewhere braces mean nothing, and stand in the names of tasks.
-        return re.sub(r"\{(?=\{)", "{" + _WORD_JOINER, inert) if is_template else inert
-
-    return re.sub(r"(?<!\{)\{(task|host|playbook|status)\}(?!\})", replace, template)
-
-
-def _inert(text: str) -> str:
-    text = re.sub(r"\$(?=[A-Za-z_{])", "$" + _WORD_JOINER, " ".join(text.split()))
-    return re.sub(r"\[(?=TPL\])", "[" + _WORD_JOINER, text, flags=re.IGNORECASE)
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -253,7 +253,7 @@ def _bracketed(text: str) -> list[t.Any] | None:
     return value if isinstance(value, list) else None
 
 
-def _patterns(value: t.Any) -> tuple[str, ...]:
+def read_patterns(value: t.Any) -> tuple[str, ...]:
     # [0-9] is an expression, and no list.
     is_expression = (
         isinstance(value, str) and "," not in value and not value.startswith('["')
@@ -332,7 +332,7 @@ _READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "flush_timeout": _seconds,
     "labels": read_labels,
     "label_vars": _texts,
-    "redact_patterns": _patterns,
+    "redact_patterns": read_patterns,
 }
 
 _EXPECTED = {

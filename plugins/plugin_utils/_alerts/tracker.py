@@ -35,6 +35,9 @@ if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
         AlertEvent,
     )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
+        Redactor,
+    )
 
     from .model import Circumstances, Place, TaskOutcome, TaskReference
     from .recorder import RunSummary
@@ -119,6 +122,7 @@ class RaisedAlert:
 class AlertTracker:
     """What one run has to do with alerts. Imported only when there is something to do.
 
+    :param redactor: the one way out for every text.
     :param warn: told, once each, what a person should know.
     :param now: where the time comes from, in seconds since the epoch.
     """
@@ -129,13 +133,14 @@ class AlertTracker:
         settings: Settings,
         ledger: Ledger,
         *,
+        redactor: Redactor,
         warn: t.Callable[[str], None],
         now: t.Callable[[], float] = time.time,
     ) -> None:
         self._run = run
         self._settings = settings
         self._ledger = ledger
-        self._builder = AlertBuilder(run, settings, warn)
+        self._builder = AlertBuilder(run, settings, redactor, warn)
         self._warn = warn
         self._now = now
         # What was open when the run began.
@@ -163,10 +168,6 @@ class AlertTracker:
     def task_name(self, task: TaskReference) -> str:
         """Return the name of a task with its place, as it may be sent."""
         return self._builder.task_name(task)
-
-    def add_secrets(self, secrets: t.Iterable[str]) -> None:
-        """Mask these values, too, in all that is sent from now on."""
-        self._builder.add_secrets(secrets)
 
     def load_open(self, integration: str) -> tuple[set[str], set[str]]:
         """Look up what is open for this playbook, and return digests of the hosts and tasks that it waits for."""

@@ -9,13 +9,12 @@
 What ansible-core tells a callback, as plain values.
 
 The one reader of task results. Everything it returns is
-made of ``str``, ``int``, ``bool`` and tuples: cleaned, cut, and censored where ``no_log`` asks for it. Texts are chosen
-by an allow-list; a task's arguments, variables, facts, diffs and environment are never read.
+made of ``str``, ``int``, ``bool`` and tuples, and censored where ``no_log`` asks for it. Texts are as they are; what leaves
+is cleaned, masked and cut, in this order, by the alert's builder.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import typing as t
@@ -27,6 +26,12 @@ from ansible.playbook.role_include import IncludeRole
 from ansible.plugins.loader import action_loader
 
 from .._alerts.model import TaskIdentity, TaskOutcome, TaskReference
+from .result_texts import (
+    clean,
+    is_failed_item,
+    readable_fields,
+    whole_text,
+)
 
 if t.TYPE_CHECKING:
     from ansible.executor.task_result import TaskResult
@@ -35,14 +40,9 @@ if t.TYPE_CHECKING:
     from ansible.playbook.task import Task
 
 CENSORED = "The output has been hidden, since no_log is set."
-# More than is sent: what is secret is found in whole texts, and only then they are cut to their final size.
-TEXT_LIMIT = 16384
-LABEL_LIMIT = 200
-ITEM_LIMIT = 4096
-CUT = "\n[…]\n"
-
 _CACHE_SIZE = 2048
 _DEEPEST_ERROR = 20
+_NOT_RENDERED = re.compile(r"<< error \d+ - .{0,500}? >>|\{\{.{0,500}?\}\}", re.DOTALL)
 
 # These run on the controller only, so their success says nothing about the host.
 _CONTROLLER_ACTIONS = frozenset(
@@ -99,6 +99,30 @@ def _read(result: TaskResult, name: str) -> object:
     return getattr(result, name)
 
 
+def present_variables(result: TaskResult) -> dict[str, t.Any]:
+    """Return the variables that only the present result has: its own one, and the loop's item that failed first."""
+    task, fields = result._task, result._result
+    found: dict[str, t.Any] = {}
+    items = fields.get("results")
+    for item in items if isinstance(items, list) else ():
+        if is_failed_item(item):
+            name = str(item.get("ansible_loop_var", "item"))
+            if name in item:
+                found[name] = item[name]
+            break
+    if isinstance(task.register, str):
+        found[task.register] = dict(fields)
+    return found
+
+
+def hidden_registers(result: TaskResult) -> list[str]:
+    """Return the variables into which the result of a task with ``no_log`` goes."""
+    task = result._task
+    if "censored" not in result._result and not flag(task.no_log, unclear=True):
+        return []
+    return [task.register] if isinstance(task.register, str) else list(task.register)
+
+
 def failed_outcome(
     result: TaskResult, ignore_errors: bool | None = False
 ) -> TaskOutcome:
@@ -139,7 +163,7 @@ def _outcome(
     texts: dict[str, t.Any] = (
         {"message": CENSORED}
         if censored
-        else texts_of(fields, status, errors=_errors_of(result))
+        else readable_fields(fields, status, errors=_errors_of(result))
     )
     return TaskOutcome(
         host=host_name(result),
@@ -162,91 +186,9 @@ def _errors_of(result: TaskResult) -> list[str]:
     messages: list[str] = []
     event = getattr(getattr(result, "exception", None), "event", None)
     while event is not None and len(messages) < _DEEPEST_ERROR:
-        messages.append(clean(event.msg))
+        messages.append(whole_text(event.msg))
         event = event.chain.event if event.chain else None
     return messages
-
-
-def texts_of(
-    fields: t.Mapping[str, t.Any], status: str, *, errors: t.Sequence[str] = ()
-) -> dict[str, t.Any]:
-    """
-    Return what a person may read of a result that is not censored.
-
-    ``errors`` are the messages of the errors behind it, the root last: where the result tells of one of the others, the
-    root is added.
-    """
-    items = _failed_items(fields)
-    message = clean(fields.get("msg")) or clean(fields.get("reason"))
-    *others, root = errors or [""]
-    if any(text and text in message for text in others) and root not in message:
-        message = f"{message.rstrip('.')}: {root}"
-    stdout = clean(fields.get("stdout")) or clean(fields.get("module_stdout"))
-    stderr = clean(fields.get("stderr")) or clean(fields.get("module_stderr"))
-    if not message and fields.get("failed_when_result"):
-        message = "The condition in failed_when was met."
-    if not message and status == "unreachable":
-        message = "The host did not answer."
-    return {
-        "message": message,
-        "stdout": stdout,
-        "stderr": stderr,
-        "rc": _return_code(fields.get("rc")),
-        "failed_items": items,
-    }
-
-
-def _return_code(value: object) -> int | None:
-    try:
-        return int(str(value))
-    except ValueError:
-        return None
-
-
-def _failed_items(fields: t.Mapping[str, t.Any]) -> tuple[tuple[str, str], ...]:
-    results = fields.get("results")
-    if not isinstance(results, list):
-        return ()
-    return tuple(
-        (_item_label(item), _item_message(item))
-        for item in results
-        if _is_loop_item(item) and _item_failed(item) and not _item_censored(item)
-    )
-
-
-def _is_loop_item(item: object) -> bool:
-    # Modules, too, return something named "results".
-    return isinstance(item, dict) and (
-        "ansible_loop_var" in item or "_ansible_item_label" in item
-    )
-
-
-def _item_failed(item: t.Mapping[str, t.Any]) -> bool:
-    if item.get("unreachable"):
-        return True
-    if "failed_when_result" in item:
-        return bool(item["failed_when_result"])
-    # ansible-core 2.21 has no "failed" in the items of a result, only "exception".
-    return bool(item["failed"]) if "failed" in item else "exception" in item
-
-
-def _item_censored(item: t.Mapping[str, t.Any]) -> bool:
-    return "censored" in item or bool(item.get("_ansible_no_log"))
-
-
-def _item_label(item: t.Mapping[str, t.Any]) -> str:
-    label = item.get("_ansible_item_label")
-    if label is None:
-        label = item.get(str(item.get("ansible_loop_var", "item")))
-    return clean(label, limit=ITEM_LIMIT).replace("\n", " ")
-
-
-def _item_message(item: t.Mapping[str, t.Any]) -> str:
-    texts = [
-        clean(item.get(field), limit=ITEM_LIMIT)
-        for field in ("msg", "reason", "stderr", "module_stderr", "stdout")
-    ]
-    return clean("\n".join(filter(None, texts)), limit=ITEM_LIMIT)
 
 
 def _delegated_to(task: Task, *, censored: bool) -> str | None:
@@ -255,7 +197,7 @@ def _delegated_to(task: Task, *, censored: bool) -> str | None:
         return None  # untemplated: each item of the loop may go elsewhere
     if censored and "{{" in str(as_written(task).get("delegate_to", "")):
         return None
-    return clean(name, limit=LABEL_LIMIT) or None
+    return whole_text(name) or None
 
 
 _references: OrderedDict[tuple[str, str, str], TaskReference] = OrderedDict()
@@ -300,7 +242,7 @@ def _make_reference(task: Task, name: str) -> TaskReference:
     identity = _identity(task)
     no_log = flag(task.no_log, unclear=True)
     source, line = _source(task)
-    shown = identity.name if no_log else clean(name, limit=TEXT_LIMIT)
+    shown = identity.name if no_log else _without_what_cannot_be_rendered(name)
     return TaskReference(
         identity=identity,
         line=line,
@@ -312,6 +254,11 @@ def _make_reference(task: Task, name: str) -> TaskReference:
         no_log=no_log,
         handler=is_handler(task),
     )
+
+
+def _without_what_cannot_be_rendered(name: str) -> str:
+    # ansible-core 2.16 leaves the template, newer ones put an error there.
+    return " ".join(_NOT_RENDERED.sub("", whole_text(name)).split())
 
 
 def _without_rendered_name(reference_: TaskReference) -> TaskReference:
@@ -354,13 +301,13 @@ def _action_as_written(task: Task) -> str:
             written = written.get("module")
         if isinstance(written, str) and action_in(written):
             return action_in(written)
-    return clean(task.action, limit=LABEL_LIMIT)
+    return clean(task.action)
 
 
 def action_in(written: str) -> str:
     """Return the action at the beginning of what is written behind ``action:``."""
     match = re.match(r"\s*((?:\{\{.*?\}\}|[^\s{])+)", written, re.DOTALL)
-    return clean(match[1], limit=LABEL_LIMIT) if match else ""
+    return clean(match[1]) if match else ""
 
 
 def bare_action(task: Task) -> str:
@@ -453,71 +400,6 @@ def _relative(path: str, folder: str) -> str:
         if not real.startswith("../"):
             plain = real
     return clean(plain)
-
-
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and cursor movements
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # window titles, links
-    r"|\x1b[@-Z\\-_]"
-)
-# Control characters but tab and line feed, and those that change the direction of what follows.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
-_SURROGATES = re.compile("[\ud800-\udfff]+")
-# Flashduty drops an event that repeats the last one, so what differs from run to run by itself is evened out.
-_EVEN_OUT = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"ansible-tmp-\d+(?:\.\d+)?(?:-\d+)*", "ansible-tmp-…"),
-        (r"ansible-local-\w+", "ansible-local-…"),
-        (r"(ansible_[\w.]+?_payload)_\w{6,}", r"\1_…"),
-        (r"(?<=/)tmp[a-z0-9_]{8}\b", "tmp…"),
-        (r"\bj\d{6,}\.\d+\b", "j…"),
-        (r"\b0x[0-9a-f]{8,}\b", "0x…"),
-        (r"(?m)^Shared connection to .* closed\.(?:\n|\Z)", ""),
-        # Until 2.18, messages of ansible-core show the lines around an error, perhaps with another task's arguments.
-        (r"(?s)The error appears to (?:be|have been) in '.*", ""),
-    )
-]
-
-
-def clean(value: object, *, limit: int = TEXT_LIMIT) -> str:
-    """Return any value as readable text: without escapes and control characters, evened out, cut in the middle."""
-    text = _cut(_as_text(value), limit * 4)
-    if not text:
-        return ""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = _CONTROLS.sub("", _ESCAPES.sub("", text))
-    # What Python could not decode it keeps as lone surrogates, which cannot be encoded again.
-    text = _SURROGATES.sub("\ufffd", text)
-    for pattern, replacement in _EVEN_OUT:
-        text = pattern.sub(replacement, text)
-    return _cut(text.strip(), limit)
-
-
-def _as_text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return "".join([value])  # a plain one, whatever ansible-core has made of it
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
-        return "\n".join(value)
-    if isinstance(value, (dict, list, tuple, bool)):
-        try:
-            return json.dumps(value, ensure_ascii=False, default=str)
-        except (TypeError, ValueError):
-            pass
-    return str(value)
-
-
-def _cut(text: str, limit: int) -> str:
-    """Take out the middle of a text that is too long: the cause often stands first, the error last."""
-    if len(text) <= limit:
-        return text
-    head = limit // 3
-    tail = limit - head - len(CUT)
-    return text[:head] + CUT + text[-tail:]
 
 
 def flag(value: object, *, unclear: bool = False) -> bool:

@@ -10,9 +10,20 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import os
 import re
 import typing as t
 from collections.abc import Mapping
+
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
+    DEFAULT_PATTERNS,
+    HIDDEN,
+    Redactor,
+)
+
+from .config import SECTION, configuration_file, read_sections
+from .secret_names import is_about_a_secret, is_secret_name
 
 try:
     from ansible._internal._datatag._tags import Origin, VaultedValue
@@ -23,94 +34,236 @@ else:
     _HAS_TAGS = True
 
 # Shorter values would mask ordinary words and numbers.
-_SHORTEST_NAMED = 6
-_SHORTEST_VAULTED = 4
-_DEEPEST = 4
+SHORTEST_NAMED = 6
+SHORTEST_KNOWN = 4
+# Of what has no bound by itself.
+_DEEPEST = 20
+_MOST_VALUES = 20_000
+_LONGEST_VALUE = 200_000
 
-_SECRET_NAME = re.compile(
-    r"passw(or)?d|passphrase|passwd|(?<![a-z])pass(?![a-z])|_pwd(?![a-z])|secret|token|api_?key|access_?key|private_?key|auth_?key|credential|vault",
-    re.IGNORECASE,
-)
 # Large, not the user's own, or lazy: looking into them would cost time and find nothing.
 _NOT_LOOKED_INTO = frozenset(
-    ("hostvars", "vars", "groups", "environment", "omit", "play_hosts")
+    ("hostvars", "vars", "groups", "environment", "omit", "play_hosts", "ansible_facts")
 )
 _VAULT_HEADER = b"$ANSIBLE_VAULT;"
 _VAULTED_TYPES = ("AnsibleVaultEncryptedUnicode", "EncryptedString")
+# What ansible-core puts into the result of every task.
+_OF_RESULTS = ("changed", "failed", "skipped", "censored", "msg", "rc", "results")
+_KEY_IN_URL = re.compile(r"integration_key=([^&#\s]+)")
+_PASSWORD_IN_URL = re.compile(r"://[^\s/:@]*:([^\s/@]+)@|[?&\s]password=([^&\s]+)")
 
 
-def secret_values(
-    variables: t.Mapping[str, t.Any], environ: t.Mapping[str, str]
-) -> set[str]:
-    """Return the values that are secret: those from Ansible Vault, and those whose name says so."""
-    found = set(_secrets_of_environment(tuple(environ.items())))
-    for name, value in variables.items():
-        if name not in _NOT_LOOKED_INTO:
-            named_secret = _is_secret_name(name)
-            depth = _DEEPEST
-            if name.startswith("ansible_") and name != "ansible_env":
-                # Facts are many, and but for the environment hold nothing of the kind.
-                depth = 0
-            _collect(value, named_secret, found, depth)
-    # vault_server: vault01 is no secret where hosts have such names, and alerts are of no use without those.
-    names = _names(variables)
-    return {text for text in found if not any(text in name for name in names)}
+def new_redactor(patterns: t.Iterable[str] = (), **further: t.Any) -> Redactor:
+    """Return a redactor that knows all keys that any place names, the environment, and what ansible-core knows.
+
+    :param patterns: those of the user, beside the default ones.
+    :param further: arguments of ``Redactor``.
+    """
+    return Redactor(
+        secrets_of_environment(tuple(os.environ.items())),
+        (*DEFAULT_PATTERNS, *patterns),
+        keys={*configured_keys(), *further.pop("keys", ())},
+        mask=_mask_of_core(),
+        **further,
+    )
+
+
+def _mask_of_core() -> t.Callable[[str], str] | None:
+    """Return the function of ansible-core that masks what it knows to be secret; it has one from 2.22 on."""
+    try:
+        secrets = importlib.import_module("ansible.module_utils.secrets")
+    except ImportError:
+        return None
+    return functools.partial(secrets.mask_secrets, mask_placeholder=HIDDEN)
+
+
+def configured_keys() -> set[str]:
+    """Return all keys and passwords of ours that the environment and ansible.cfg name, for alerts, changes and more."""
+    named = {
+        name[len("FLASHDUTY_") :].lower(): value
+        for name, value in os.environ.items()
+        if name.startswith("FLASHDUTY_")
+    }
+    path = configuration_file()
+    section = read_sections(path).get(SECTION, {})
+    keys: set[str] = set()
+    for name, value in [*named.items(), *section.items()]:
+        value = value.strip().strip("'\"")
+        if name.endswith("key_file"):
+            file = os.path.expanduser(os.path.expandvars(value))
+            folder = os.path.dirname(path) if path and value in section.values() else ""
+            keys.add(_first_word(os.path.join(folder, file)))
+        elif name.endswith("key") and name != "client_key":
+            keys.add(value)
+        elif name.endswith("url"):
+            keys |= keys_in_url(value)
+    return {key for key in keys if len(key) >= SHORTEST_KNOWN}
+
+
+def keys_in_url(url: str) -> set[str]:
+    """Return the integration key in a push URL, or the password in the URL of a database."""
+    found = {match[1] for match in _KEY_IN_URL.finditer(url)}
+    for match in _PASSWORD_IN_URL.finditer(url):
+        found.add(match[1] or match[2])
+    return found
+
+
+def _first_word(path: str) -> str:
+    # Only of a file: a pipe can be read once, and by whom it is meant for.
+    if not os.path.isfile(path):
+        return ""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(64 * 1024).strip()
+    except OSError:
+        return ""
 
 
 @functools.lru_cache(maxsize=1)
-def _secrets_of_environment(environ: tuple[tuple[str, str], ...]) -> frozenset[str]:
+def secrets_of_environment(environ: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    """Return the values of environment variables whose names say that they are secret."""
     found: set[str] = set()
     for name, value in environ:
-        if _is_secret_name(name):
-            _collect(value, True, found, 0)
+        if is_secret_name(name) and not name.startswith("FLASHDUTY_"):
+            _add(value, found, SHORTEST_NAMED)
     return frozenset(found)
 
 
-@functools.lru_cache(maxsize=4096)
-def _is_secret_name(name: str) -> bool:
-    return bool(_SECRET_NAME.search(name))
+class Collector:
+    """Collects secret values out of data, each part of it once.
+
+    :param spared: names that are no secret, whatever a variable is called that holds one of them.
+    :param template: renders a template, or returns None where it must not be rendered again.
+    """
+
+    def __init__(
+        self,
+        spared: t.Container[str] = (),
+        template: t.Callable[[t.Any], t.Any] | None = None,
+    ) -> None:
+        self.found: set[str] = set()
+        self._spared = spared
+        self._template = template
+        self._seen: dict[int, t.Any] = {}
+
+    def variables(self, variables: t.Mapping[str, t.Any]) -> None:
+        """Take in what came out of Ansible Vault, and what is called a secret."""
+        for name, value in variables.items():
+            if name not in _NOT_LOOKED_INTO and not _is_fact(name):
+                self._take(value, is_secret_name(name), _DEEPEST, name)
+
+    def named(self, data: t.Any) -> None:
+        """Take in what is called a secret somewhere in data."""
+        self._take(data, False, _DEEPEST)
+
+    def everything(self, data: t.Any, depth: int = _DEEPEST) -> None:
+        """Take in all texts and numbers in data."""
+        if isinstance(data, Mapping):
+            for value in data.values() if depth else ():
+                self.everything(value, depth - 1)
+        elif isinstance(data, (list, tuple, set)):
+            for value in data if depth else ():
+                self.everything(value, depth - 1)
+        else:
+            _add(data, self.found, SHORTEST_KNOWN)
+
+    def vaulted(self, data: t.Any, depth: int = _DEEPEST) -> None:
+        """Take in what came out of Ansible Vault somewhere in data."""
+        if isinstance(data, Mapping):
+            if depth and not self._known(data):
+                for name, value in data.items():
+                    if _is_number(value) and _is_in_vault(name):
+                        # ansible-core before 2.19 knows the place of texts only.
+                        _add(value, self.found, SHORTEST_KNOWN)
+                    self.vaulted(value, depth - 1)
+        elif isinstance(data, (list, tuple)):
+            if depth and not self._known(data):
+                for value in data:
+                    self.vaulted(value, depth - 1)
+        elif is_vaulted(data):
+            _add(data, self.found, SHORTEST_KNOWN)
+
+    def _known(self, data: t.Any) -> bool:
+        """Say whether data has been looked into; it is kept, or another object could have its identity."""
+        if id(data) in self._seen:
+            return True
+        self._seen[id(data)] = data
+        return False
+
+    def _take(self, value: t.Any, named: bool, depth: int, name: t.Any = "") -> None:
+        if isinstance(value, str):
+            # First, since most values are texts, and most of those neither.
+            if named or is_vaulted(value):
+                self._add_text(value, named)
+        elif isinstance(value, Mapping):
+            # A registered result is no secret because of its name: what is in it has names of its own.
+            named = named and not _is_result(value)
+            for inner, content in value.items() if depth else ():
+                inherited = named and not is_about_a_secret(str(inner))
+                secret = inherited or is_secret_name(str(inner))
+                self._take(content, secret, depth - 1, inner)
+        elif isinstance(value, (list, tuple)):
+            for content in value if depth else ():
+                self._take(content, named, depth - 1, name)
+        elif is_vaulted(value) or (_is_number(value) and _is_in_vault(name)):
+            _add(value, self.found, SHORTEST_KNOWN)
+        elif named:
+            self._add_named(value)
+
+    def _add_text(self, value: str, named: bool) -> None:
+        if is_vaulted(value):
+            _add(value, self.found, SHORTEST_KNOWN)
+        elif named and ("{{" in value or "{%" in value):
+            rendered = self._template(value) if self._template else None
+            for text in _texts_in(rendered):
+                self._add_named(text)
+        elif named:
+            self._add_named(value)
+
+    def _add_named(self, value: t.Any) -> None:
+        found: set[str] = set()
+        _add(value, found, SHORTEST_NAMED)
+        self.found.update(text for text in found if text not in self._spared)
 
 
-def _names(variables: t.Mapping[str, t.Any]) -> list[str]:
-    """Return what the host is called, and its groups."""
-    hosts = (variables.get(name) for name in ("inventory_hostname", "ansible_host"))
-    return [str(name) for name in (*hosts, *(variables.get("group_names") or ()))]
-
-
-def _collect(value: t.Any, named_secret: bool, found: set[str], depth: int) -> None:
-    if isinstance(value, str):
-        # First, since most values are texts, and most of those neither.
-        if not named_secret and not is_vaulted(value):
-            return
-    elif isinstance(value, Mapping):
-        if depth:
-            for name, item in value.items():
-                _collect(
-                    item,
-                    named_secret or _is_secret_name(str(name)),
-                    found,
-                    depth - 1,
-                )
-        return
-    elif isinstance(value, (list, tuple)):
-        if depth:
-            for item in value:
-                _collect(item, named_secret, found, depth - 1)
-        return
-    vaulted = is_vaulted(value)
-    if not (vaulted or named_secret) or isinstance(value, (bool, type(None))):
+def _add(value: t.Any, found: set[str], shortest: int) -> None:
+    """Add a text, and its lines: of a key, single lines turn up, too."""
+    if isinstance(value, (bool, type(None))) or len(found) > _MOST_VALUES:
         return
     try:
         text = str(value)
     except Exception:  # noqa: BLE001
         # A vaulted value whose password is not there: it cannot turn up anywhere, either.
         return
-    shortest = _SHORTEST_VAULTED if vaulted else _SHORTEST_NAMED
-    if "{{" not in text:
-        # Of a text of several lines, such as a key, single lines turn up, too.
-        found.update(
-            part for part in (text, *text.splitlines()) if len(part.strip()) >= shortest
-        )
+    if len(text) > _LONGEST_VALUE:
+        text = text[:_LONGEST_VALUE]
+    found.update(
+        part for part in (text, *text.splitlines()) if len(part.strip()) >= shortest
+    )
+
+
+def _texts_in(data: t.Any) -> t.Iterator[str]:
+    if isinstance(data, Mapping):
+        for value in data.values():
+            yield from _texts_in(value)
+    elif isinstance(data, (list, tuple)):
+        for value in data:
+            yield from _texts_in(value)
+    elif data is not None:
+        yield str(data)
+
+
+def _is_number(value: t.Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_result(value: t.Mapping[t.Any, t.Any]) -> bool:
+    return sum(name in value for name in _OF_RESULTS) > 1
+
+
+def _is_fact(name: str) -> bool:
+    """Say whether a name is one of ansible-core's own: facts are many, and hold nothing of the kind."""
+    return name.startswith("ansible_") and not is_secret_name(name)
 
 
 def is_vaulted(value: t.Any) -> bool:
@@ -119,8 +272,12 @@ def is_vaulted(value: t.Any) -> bool:
         return True
     if _HAS_TAGS and VaultedValue.is_tagged_on(value):
         return True
+    return _is_in_vault(value)
+
+
+def _is_in_vault(value: t.Any) -> bool:
     path = _file_of(value)
-    return path is not None and _is_vault(path)
+    return path is not None and is_vault(path)
 
 
 def _file_of(value: t.Any) -> str | None:
@@ -133,7 +290,10 @@ def _file_of(value: t.Any) -> str | None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_vault(path: str) -> bool:
+def is_vault(path: str) -> bool:
+    """Say whether a file was encrypted with Ansible Vault. A pipe was not, and can be read only once."""
+    if not os.path.isfile(path):
+        return False
     try:
         with open(path, "rb") as file:
             return file.read(len(_VAULT_HEADER)) == _VAULT_HEADER

@@ -13,7 +13,8 @@ import os
 import typing as t
 
 from .._alerts.model import name_digest
-from .results import action_in, clean
+from .result_texts import clean
+from .results import action_in
 
 
 def lines_in_file(path: str, written: str, *, project: str) -> frozenset[int] | None:

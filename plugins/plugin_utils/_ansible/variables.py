@@ -19,8 +19,11 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.dura
 )
 
 from .._alerts.model import AlertOverrides
-from .._alerts.settings import COUNTS, RAISING_STATUSES, read_count, read_labels
+from .._alerts.run_context import LOCALHOST
+from .._alerts.settings import COUNTS, RAISING_STATUSES, read_count
+from .label_levels import label_levels
 from .play import stopped_hosts
+from .trust import TrustBoundary, all_facts, as_part_of, facts_of
 
 if t.TYPE_CHECKING:
     from ansible.inventory.host import Host
@@ -32,6 +35,8 @@ STATUS = "flashduty_status"
 LABELS = "flashduty_labels"
 DESCRIPTION = "flashduty_description"
 NAMESPACE = "flashduty_alert_namespace"
+INTEGRATION_KEY = "flashduty_integration_key"
+PUSH_URL = "flashduty_push_url"
 
 
 class PlayHosts(t.NamedTuple):
@@ -57,7 +62,9 @@ class Variables:
 
     :param hosts: those of the play, when they are known. Left to itself, ansible-core compares all hosts with all stopped
         hosts for every collection, so the failures of many hosts would cost the square of their number.
+    :param present: what only the present result knows, such as the item of a loop; of less weight than variables of ours.
     :param collected: the variables, where they have been collected already.
+    :param boundary: keeps out what machines say.
     :param warn: told of each variable that cannot be used; the failure is reported without it.
     """
 
@@ -68,26 +75,76 @@ class Variables:
         host: Host | None = None,
         task: Task | None = None,
         hosts: PlayHosts | None = None,
+        present: t.Mapping[str, t.Any] | None = None,
         collected: dict[str, t.Any] | None = None,
-        warn: t.Callable[[str], None],
+        boundary: TrustBoundary,
+        warn: t.Callable[[Variables, str], None],
     ) -> None:
-        nobody = None if hosts is None else [""]
         self.all: dict[str, t.Any] = (
-            play.get_variable_manager().get_vars(
-                play=play, host=host, task=task, _hosts=nobody, _hosts_all=nobody
+            boundary.variables(
+                play, host=host, task=task, hosts=None if hosts is None else [""]
             )
             if collected is None
             else collected
         )
         self._play = play
+        self._host = host
+        self._task = task
         self._hosts = hosts
-        self._warn = warn
+        self._present = present or {}
+        self._boundary = boundary
+        self._warn = functools.partial(warn, self)
 
     @functools.cached_property
     def _templar(self) -> Templar:
         if self._hosts is not None:
             self.all.update(self._hosts.variables(self._play))
+        if self._host is not None:
+            self.all["ansible_facts"] = all_facts(
+                self._play.get_variable_manager(), self._host.name
+            )
+        for name, value in self._present.items():
+            if not self._boundary.is_ours(name):
+                self.all[name] = value
         return Templar(loader=self._play.get_loader(), variables=self.all)
+
+    @property
+    def set_at_runtime(self) -> t.Mapping[str, t.Any]:
+        """What ``set_fact`` and ``register`` have set for the host. On the controller nobody else has a say in it."""
+        if self._host is None or self._host.name in LOCALHOST:
+            return {}
+        manager = self._play.get_variable_manager()
+        cached: t.Mapping[str, t.Any] = manager._nonpersistent_fact_cache.get(
+            self._host.name, {}
+        )
+        return cached
+
+    @property
+    def facts_of_ours(self) -> frozenset[str]:
+        """The variables of ours that the host has set as facts, and nobody since."""
+        if self._host is None:
+            return frozenset()
+        manager = self._play.get_variable_manager()
+        return frozenset(
+            str(name)
+            for name in facts_of(manager, self._host.name)
+            if self._boundary.is_ours(str(name)) and name not in self.set_at_runtime
+        )
+
+    @property
+    def environment_of_machine(self) -> t.Any:
+        """The environment of the host, as it has said it."""
+        if self._host is None:
+            return {}
+        facts = facts_of(self._play.get_variable_manager(), self._host.name)
+        return facts.get("ansible_env", {})
+
+    def render(self, template: str) -> t.Any:
+        """Render a template of an author.
+
+        :raises Exception: any, when that fails.
+        """
+        return self._templar.template(template)
 
     def get(self, name: str) -> t.Any:
         """Return the value of a variable, templated; None when it is not set or cannot be templated."""
@@ -96,10 +153,8 @@ class Variables:
         try:
             return self._templar.template(self.all[name])
         except Exception as exc:  # noqa: BLE001
-            # Templates can raise anything. The message may hold the template, but no value.
-            self._warn(
-                f"{name} cannot be templated: {' '.join(str(exc).split())[:200]}"
-            )
+            # Templates can raise anything.
+            self._warn(f"{name} cannot be templated: {_in_one_line(exc)}")
             return None
 
     def rendered(self, text: str, more: t.Mapping[str, t.Any]) -> str:
@@ -128,9 +183,8 @@ class Variables:
         try:
             return True if value is None else boolean(value)
         except TypeError:
-            self._warn(
-                f"{ENABLED} is {value!r}: it must be true or false. The alert is sent."
-            )
+            # No values in messages: it may be a secret that stands in the wrong place.
+            self._warn(f"{ENABLED} must be true or false. The alert is sent.")
             return True
 
     @property
@@ -139,20 +193,52 @@ class Variables:
         value = self.get(STATUS)
         if value is None or value in RAISING_STATUSES:
             return None if value is None else str(value)
-        self._warn(
-            f"{STATUS} is {value!r}: it must be one of {', '.join(RAISING_STATUSES)}."
-        )
+        self._warn(f"{STATUS} must be one of {', '.join(RAISING_STATUSES)}.")
         return None
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that were added here."""
-        value = self.get(LABELS)
+        """The labels that were added here: those of all levels, and for one label the nearest one."""
+        if self.all.get(LABELS) is None:
+            return {}
+        labels: dict[str, str] = {}
+        for value in label_levels(
+            LABELS,
+            self.all,
+            self._boundary.manager(self._play.get_variable_manager()),
+            play=self._play,
+            host=self._host,
+            task=self._task,
+        ):
+            labels.update(self._labels_of(value))
+        return labels
+
+    def _labels_of(self, value: t.Any) -> dict[str, str]:
+        """Return the labels of one level. One that cannot be used is left out, with a warning."""
+        # Only now: a run without labels does without.
+        from .._alerts.label_texts import label_of, read_labels_of_variable
+
         try:
-            return {} if value is None else read_labels(value)
+            written, problems = read_labels_of_variable(value, self.render)
         except ValueError as exc:
             self._warn(f"{LABELS} {exc}.")
             return {}
+        except Exception as exc:  # noqa: BLE001
+            self._warn(f"{LABELS} cannot be templated: {_in_one_line(exc)}")
+            return {}
+        for problem in problems:
+            self._warn(f"{LABELS} {problem}.")
+        labels = {}
+        for name, content in written.items():
+            try:
+                if isinstance(value, str):
+                    content = as_part_of(value, content)
+                labels[name] = label_of(self.render(content))
+            except Exception as exc:  # noqa: BLE001
+                self._warn(
+                    f"{LABELS}: the label {name} is left out: {_in_one_line(exc)}"
+                )
+        return labels
 
     @property
     def description(self) -> str | None:
@@ -193,21 +279,31 @@ class Variables:
 
         :param label_vars: the names of variables whose values become labels.
         """
-        values = {name: self.get(name) for name in label_vars}
+        texts = {name: self._label_var(name) for name in label_vars}
         return AlertOverrides(
             status=self.status,
             labels=self.labels,
-            label_vars={
-                name: (
-                    ",".join(map(str, value))
-                    if isinstance(value, (list, tuple))
-                    else str(value)
-                )
-                for name, value in values.items()
-                if value is not None
-            },
+            label_vars={name: text for name, text in texts.items() if text is not None},
             description=self.description,
             counts=self.counts,
             groups=tuple(map(str, self.all.get("group_names") or ())),
             namespace=self.namespace,
         )
+
+    def _label_var(self, name: str) -> str | None:
+        from .._alerts.label_texts import label_of
+
+        value = self.get(name)
+        if value is None:
+            return None
+        try:
+            if isinstance(value, (list, tuple)):
+                return ",".join(map(label_of, value))
+            return label_of(value)
+        except ValueError as exc:
+            self._warn(f"The label {name} of label_vars is left out: {exc}.")
+            return None
+
+
+def _in_one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split())

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import traceback
 import typing as t
@@ -36,8 +37,14 @@ from .reporter import RunReporter
 if t.TYPE_CHECKING:
     from ansible.playbook import Playbook
     from ansible.utils.display import Display
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
+        Redactor,
+    )
 
 _Arguments = t.ParamSpec("_Arguments")
+
+
+_LONGEST_WARNING = 2000
 
 
 class AlertCallback:
@@ -49,6 +56,7 @@ class AlertCallback:
     def __init__(self, display: Display) -> None:
         self._display = display
         self._warned: set[str] = set()
+        self._keys: set[str] = set()
         self._settings: Settings | None = None
         self._delivery: Delivery | None = None
         self._reporter: RunReporter | None = None
@@ -80,6 +88,8 @@ class AlertCallback:
                 self._delivery,
                 warn=self._warn,
                 say=self._say,
+                redactor=lambda: self._redactor,
+                hide_key=self._hide_key,
                 in_full=self._display.verbosity > 0,
             )
             self._exit_watch = ExitWatch(
@@ -123,17 +133,31 @@ class AlertCallback:
             self._warn(f"{exc} {DEFAULT_STATE_PATH} is used.")
             return resolve_outbox([])
 
+    @functools.cached_property
+    def _redactor(self) -> Redactor:
+        """The one way out for every text. Made when there is one: most runs have nothing to say."""
+        from .._ansible.secrets import new_redactor
+
+        patterns = self._settings.redact_patterns if self._settings else ()
+        return new_redactor(patterns, keys=self._keys)
+
+    def _hide_key(self, key: str) -> None:
+        self._keys.add(key)
+        if "_redactor" in self.__dict__:
+            self._redactor.add(keys=[key])
+
     def _warn(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            self._display.warning(f"Flashduty: {text}")
+        line = " ".join(self._redactor.clean(text).split())[:_LONGEST_WARNING]
+        if line not in self._warned:
+            self._warned.add(line)
+            self._display.warning(f"Flashduty: {line}")
 
     def _say(self, line: str) -> None:
         # A document, such as the JSON of ansible.posix.json, is read by a program; a line of ours would break it.
         is_document = "json" in str(
             C.config.get_config_value("DEFAULT_STDOUT_CALLBACK")
         )
-        self._display.display(line, stderr=is_document)
+        self._display.display(self._redactor.clean(line), stderr=is_document)
 
 
 class _ExceptionGuard:

@@ -64,7 +64,14 @@ from .._ansible.play import (
     tasks_of,
 )
 from .._ansible.rescue import Rescues, is_in_rescue
-from .._ansible.variables import STATUS, PlayHosts, Variables
+from .._ansible.trust import TrustBoundary
+from .._ansible.variables import (
+    INTEGRATION_KEY,
+    PUSH_URL,
+    STATUS,
+    PlayHosts,
+    Variables,
+)
 from .run_record import RunRecord
 
 if t.TYPE_CHECKING:
@@ -79,6 +86,9 @@ if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
         OpenAlert,
     )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
+        Redactor,
+    )
 
     from .._alerts.causes import Cause
     from .._alerts.model import Place, TaskOutcome
@@ -86,6 +96,7 @@ if t.TYPE_CHECKING:
     from .._alerts.settings import Settings
     from .._alerts.tracker import AlertTracker
     from .._ansible.narrowing import DecidingNames
+    from .._ansible.run_secrets import RunSecrets
     from .._delivery import Delivery
 
 # What stands for the integration in a dry run without a key.
@@ -101,6 +112,8 @@ class RunReporter:
 
     :param warn: told, once each, what a person should know.
     :param say: prints a line.
+    :param redactor: returns the one way out for every text; it is made when it is asked for.
+    :param hide_key: told of each integration key.
     :param in_full: whether a dry run prints whole events.
     """
 
@@ -112,6 +125,8 @@ class RunReporter:
         *,
         warn: t.Callable[[str], None],
         say: t.Callable[[str], None],
+        redactor: t.Callable[[], Redactor],
+        hide_key: t.Callable[[str], None],
         in_full: bool,
     ) -> None:
         self._path = path_of(playbook) or AD_HOC
@@ -120,6 +135,8 @@ class RunReporter:
         self._delivery = delivery
         self._warn = warn
         self._say = say
+        self._redactor = redactor
+        self._hide_key = hide_key
         self._in_full = in_full
         self._recorder = RunRecorder(
             partial=is_partial(context.CLIARGS), plays=len(playbook.get_plays())
@@ -136,9 +153,17 @@ class RunReporter:
         self._play: Play | None = None
         self._play_hosts = PlayHosts([], [])
         self._missing_roles: MissingRoleDetector | None = None
-        # The integration of the current play; None where it has no key. And the keys of all.
+        self._boundary = TrustBoundary(settings.label_vars, warn)
+        # Made once there is anything to hide. Until then, the variables that hold results of no_log.
+        self._secrets: RunSecrets | None = None
+        self._hidden_variables: set[str] = set()
+        # That of the current play's first host; None where there is no key. And the keys of all.
         self._integration: str | None = None
         self._keys: dict[str, str] = {}
+        # By what variables say about it; most hosts say nothing, or all the same.
+        self._integrations: dict[tuple[str | None, ...], str | None] = {}
+        self._connections: dict[str, Connection] = {}
+        self._plays: list[tuple[Play, list[str]]] = []
         self._statuses = {settings.failed_status, settings.unreachable_status}
         if settings.report_ignored or settings.report_rescued:
             self._statuses.add("Warning")
@@ -163,7 +188,7 @@ class RunReporter:
         self._play = play
         self._missing_roles = MissingRoleDetector(play)
         self._rescues = Rescues()
-        variables = Variables(play, warn=self._warn)
+        variables = self._variables()
         if self._settings.recovery == "stateless" and variables.status:
             self._statuses.add(variables.status)
         all_hosts, batch = hosts_of(play)
@@ -178,10 +203,15 @@ class RunReporter:
             self._recorder.limited()
         # The play's variables of a host have those of the group "all" in them, which is where vaults are kept.
         host = self._host(str(all_hosts[0])) if all_hosts else None
+        self._plays.append((play, self._play_hosts.everybody))
         # Its files of variables may not be readable, as ansible-core will say when the host's turn comes.
         with contextlib.suppress(AnsibleError):
-            variables = Variables(play, host=host, warn=self._warn)
-        self._connect(variables)
+            variables = self._variables(host=host)
+        known = set(self._connections)
+        self._integration = self._integration_of(variables)
+        if self._integration in known:
+            self._begin_record(variables, self._connections[self._integration])
+        self._connect_further_hosts()
         self._record.play_started(play.get_name(), self._play_hosts.batch)
         if self._recorder.tracks:
             self._look_for_tracked_tasks(play)
@@ -234,6 +264,8 @@ class RunReporter:
     def ok(self, result: TaskResult) -> None:
         """A task has succeeded on a host."""
         host, task = self._reported(result)
+        if task.register:
+            self._hidden_variables.update(results.hidden_registers(result))
         if self._missing_roles is not None:
             self._missing_roles.ok(result)
         if self._recorder.tracks:
@@ -256,6 +288,8 @@ class RunReporter:
     def failed(self, result: TaskResult, ignore_errors: bool | None) -> None:
         """A task has failed on a host."""
         host, task = self._reported(result)
+        if task.register:
+            self._hidden_variables.update(results.hidden_registers(result))
         self._forget_missing_role(host)
         outcome = results.failed_outcome(result, ignore_errors)
         handled = ""
@@ -338,12 +372,10 @@ class RunReporter:
         def template(text: str, more: t.Mapping[str, t.Any]) -> str:
             if self._play is None:
                 return ""
-            variables = Variables(
-                self._play,
+            variables = self._variables(
                 host=results.host_of(result),
                 task=results.task_of(result),
                 hosts=self._play_hosts,
-                warn=self._warn,
             )
             return variables.rendered(text, more)
 
@@ -363,33 +395,29 @@ class RunReporter:
             "ignored": self._settings.report_ignored,
             "rescued": self._settings.report_rescued,
         }
-        if (
-            not wanted[handled]
-            or not self._raises
-            or self._play is None
-            or self._integration is None
-        ):
+        if not wanted[handled] or not self._raises or self._play is None:
             return
-        from .._ansible.machines import silent_machines
-        from .._ansible.secrets import secret_values
-
-        variables = Variables(
-            self._play,
+        variables = self._variables(
             host=results.host_of(result),
             task=task,
             hosts=self._play_hosts,
-            warn=self._warn,
+            present=results.present_variables(result),
         )
         if not variables.enabled:
             return
+        integration = self._integration_of(variables)
+        if integration is None:
+            return
         if outcome.status == "unreachable":
+            from .._ansible.machines import silent_machines
+
             machines = silent_machines(result, self._template_of(result))
             outcome = dataclasses.replace(outcome, silent_machines=machines)
-        self._alert_tracker.add_secrets(secret_values(variables.all, os.environ))
+        outcome, overrides = self._without_secrets_of_machine(outcome, variables, task)
         self._alert_tracker.failed(
             outcome,
-            variables.overrides(self._settings.label_vars),
-            integration=self._integration,
+            overrides,
+            integration=integration,
             handled=handled,
             names=self._deciding_names.of_task(task, variables.all),
             then=self._circumstances,
@@ -399,6 +427,33 @@ class RunReporter:
                 else None
             ),
         )
+
+    def _without_secrets_of_machine(
+        self, outcome: TaskOutcome, variables: Variables, task: Task
+    ) -> tuple[TaskOutcome, AlertOverrides]:
+        """Learn what is secret, and mask what the machine itself has said: here, and in no alert of others."""
+        of_machine = self._learn(variables, task)
+        overrides = variables.overrides(self._settings.label_vars)
+        if not of_machine:
+            return outcome, overrides
+        from .._alerts.builder import mask_outcome, mask_overrides
+
+        redactor = type(self._redactor())(of_machine)
+        return mask_outcome(outcome, redactor), mask_overrides(overrides, redactor)
+
+    def _learn(self, variables: Variables, task: Task | None) -> set[str]:
+        """Have the secrets masked that are known by now, and return those that the machine itself has said."""
+        from .._ansible.run_secrets import RunSecrets
+
+        self._secrets = self._secrets or RunSecrets()
+        of_run, of_machine = self._secrets.known(
+            variables,
+            task,
+            plays=[play for play, _hosts in self._plays],
+            hidden_variables=self._hidden_variables,
+        )
+        self._redactor().add(of_run)
+        return of_machine
 
     # -- ends
 
@@ -424,7 +479,9 @@ class RunReporter:
                         integration=integration,
                         play_namespace=self._play_overrides().namespace,
                         statuses=self._statuses,
-                        overrides_of=self._overrides_of,
+                        overrides_of=functools.partial(
+                            self._overrides_of, integration=integration
+                        ),
                     )
         if (
             self._run is not None
@@ -501,16 +558,14 @@ class RunReporter:
         self._run = self._collect_run_context(play)
         self._circumstances = circumstances_of(play, self._project)
         self._play = play
-        self._connect(self._variables_or_extra_vars(play))
+        self._integration = self._integration_of(self._variables_or_extra_vars(play))
 
     def _variables_or_extra_vars(self, play: Play) -> Variables:
         try:
-            return Variables(play, warn=self._warn)
+            return self._variables(play=play)
         except AnsibleError:
-            return Variables(
-                play,
-                collected=dict(play.get_variable_manager().extra_vars),
-                warn=self._warn,
+            return self._variables(
+                play=play, collected=dict(play.get_variable_manager().extra_vars)
             )
 
     def _reports_abort(self) -> bool:
@@ -534,9 +589,9 @@ class RunReporter:
                 self._run,
                 self._settings,
                 self._delivery,
+                redactor=self._redactor(),
                 warn=self._warn,
             )
-            self._tracker.add_secrets(self._keys.values())
         return self._tracker
 
     @property
@@ -597,12 +652,10 @@ class RunReporter:
         for place in cause.places:
             task = self._tasks_at.get(place.key)
             if task is not None and self._play is not None:
-                variables = Variables(
-                    self._play,
+                variables = self._variables(
                     host=self._host(host) if host else None,
                     task=task,
                     hosts=self._play_hosts,
-                    warn=self._warn,
                 )
                 found |= self._deciding_names.of_task(task, variables.all)[1]
         return found
@@ -646,11 +699,8 @@ class RunReporter:
         if name is None or self._play is None:
             return None
         if host not in self._namespaces:
-            self._namespaces[host] = Variables(
-                self._play,
-                host=self._host(name),
-                hosts=self._play_hosts,
-                warn=self._warn,
+            self._namespaces[host] = self._variables(
+                host=self._host(name), hosts=self._play_hosts
             ).namespace
         return self._namespaces[host]
 
@@ -661,26 +711,58 @@ class RunReporter:
             namespace=self._variables_or_extra_vars(self._play).namespace
         )
 
-    def _connect(self, variables: Variables) -> None:
-        """Find out which integration this play's alerts go to, and what is open there."""
-        self._integration = None
+    def _integration_of(self, variables: Variables) -> str | None:
+        """Find out which integration the alerts of a host go to, and what is open there; None where there is no key."""
+        said = (variables.text(INTEGRATION_KEY), variables.text(PUSH_URL))
+        if said not in self._integrations:
+            self._integrations[said] = self._connect(*said, variables)
+        return self._integrations[said]
+
+    def _connect_further_hosts(self) -> None:
+        """Find out the integrations of the play's other hosts, where one of theirs may have open alerts.
+
+        Else this waits until they fail: it takes time for each host.
+        """
+        if self._settings.recovery != "auto" or self._run is None:
+            return
+        if not self._delivery.has_state():
+            return
+        origin = self._run.origin
+        known = sum(len(self._delivery.open_alerts(i, origin)) for i in self._keys)
+        if len(self._delivery.open_alerts(None, origin)) > known:
+            for name in self._play_hosts.everybody[1:]:
+                with contextlib.suppress(AnsibleError):
+                    self._integration_of(
+                        self._variables(host=self._host(name), hosts=self._play_hosts)
+                    )
+
+    def _connect(
+        self, key: str | None, push_url: str | None, variables: Variables
+    ) -> str | None:
+        """Return the integration that is in force, and let its events be delivered.
+
+        :param key: what the variable of a host says.
+        :param push_url: the same.
+        :param variables: all of them.
+        """
         try:
             connection = resolve_connection(
-                [_play_layer(variables), *configured_layers()], tolerate=self._warn
+                [_variables_layer(key, push_url), *configured_layers()],
+                tolerate=self._warn,
             ).connection
         except ConfigurationError as exc:
             if not self._settings.dry_run:
-                self._warn(f"{exc} Alerts of this play are not sent.")
-                return
-            self._integration, key = _NO_INTEGRATION, ""
+                self._warn(f"{exc} Alerts of hosts for which this holds are not sent.")
+                return None
+            integration, key = _NO_INTEGRATION, ""
         else:
-            self._integration, key = connection.fingerprint, connection.integration_key
-        is_new = self._integration not in self._keys
-        self._keys[self._integration] = key
-        if self._tracker is not None:
-            self._tracker.add_secrets([key])
+            integration, key = connection.fingerprint, connection.integration_key
+        is_new = integration not in self._keys
+        self._keys[integration] = key
+        self._hide_key(key)
         if key and not self._settings.dry_run:
             self._delivery.connect(connection)
+            self._connections[integration] = connection
             # Before the open alerts are looked up: it may find runs that were lost.
             self._begin_record(variables, connection)
         if (
@@ -688,7 +770,8 @@ class RunReporter:
             and self._settings.recovery != "stateless"
             and self._delivery.has_state()
         ):
-            self._recorder.track(*self._alert_tracker.load_open(self._integration))
+            self._recorder.track(*self._alert_tracker.load_open(integration))
+        return integration
 
     def _run_in_its_namespace(self) -> RunContext:
         """Return the run with the namespace that the variables of the play give it."""
@@ -733,19 +816,57 @@ class RunReporter:
         except ConfigurationError as exc:
             self._warn(str(exc))
 
+    def _variables(
+        self,
+        *,
+        host: Host | None = None,
+        task: Task | None = None,
+        hosts: PlayHosts | None = None,
+        present: t.Mapping[str, t.Any] | None = None,
+        collected: dict[str, t.Any] | None = None,
+        play: Play | None = None,
+    ) -> Variables:
+        """Return the variables in force in a play, the current one if it is not given."""
+        play = play or self._play
+        if play is None:
+            raise RuntimeError("no play has started yet")
+        return Variables(
+            play,
+            host=host,
+            task=task,
+            hosts=hosts,
+            present=present,
+            collected=collected,
+            boundary=self._boundary,
+            warn=self._warn_of_variables,
+        )
+
+    def _warn_of_variables(self, variables: Variables, text: str) -> None:
+        """Warn of a variable. What is wrong with it may be told with values, so secrets have to be known before."""
+        self._learn(variables, None)
+        self._warn(text)
+
     def _host(self, name: str) -> Host | None:
         return find_host(self._play, name) if self._play else None
 
-    def _overrides_of(self, name: str) -> AlertOverrides | None:
-        """Return what the variables of a host say; None where alerts are turned off for it."""
-        if self._play is None:
-            raise RuntimeError("no play has started yet")
-        variables = Variables(
-            self._play, host=self._host(name), hosts=self._play_hosts, warn=self._warn
+    def _overrides_of(self, name: str, *, integration: str) -> AlertOverrides | None:
+        """Return what the variables of a host say; None where no alert of this integration is wanted for it."""
+        belongs = any(
+            self._integration_of(self._variables(host=self._host(name), play=play))
+            == integration
+            for play, hosts in self._plays
+            if name in hosts
         )
-        if not variables.enabled:
+        variables = self._variables(host=self._host(name), hosts=self._play_hosts)
+        if not belongs or not variables.enabled:
             return None
-        return variables.overrides(self._settings.label_vars)
+        of_machine = self._learn(variables, None)
+        overrides = variables.overrides(self._settings.label_vars)
+        if not of_machine:
+            return overrides
+        from .._alerts.builder import mask_overrides
+
+        return mask_overrides(overrides, type(self._redactor())(of_machine))
 
     def _lines_in_file(self, place: Place) -> frozenset[int] | None:
         key = (place.path, place.written)
@@ -756,14 +877,8 @@ class RunReporter:
         return self._lines[key]
 
 
-def _play_layer(variables: Variables) -> Layer:
-    """Return the variables of a play as a place that can set the key, so that it may live in Ansible Vault."""
-    names = {
-        "integration_key": "flashduty_integration_key",
-        "push_url": "flashduty_push_url",
-    }
-
-    def get(option: str) -> str | None:
-        return variables.text(names[option]) if option in names else None
-
-    return Layer("the play's variables", get, lambda option: names.get(option, option))
+def _variables_layer(key: str | None, push_url: str | None) -> Layer:
+    """Return the variables of a host as a place that can set the key, so that it may live in Ansible Vault."""
+    names = {"integration_key": INTEGRATION_KEY, "push_url": PUSH_URL}
+    values = {"integration_key": key, "push_url": push_url}
+    return Layer("variables", values.get, lambda option: names.get(option, option))

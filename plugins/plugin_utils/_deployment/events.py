@@ -21,11 +21,13 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     LABEL_VALUE_LIMIT,
     LABELS_LIMIT,
     TITLE_LIMIT,
-    cut_end,
     label_text,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.texts import (
+    cut_end,
+    cut_middle,
+)
 
-from .._alerts.builder import cut_middle
 from .state import Failure
 
 # The version stands in every key, so that what goes into a key can change one day without meeting old alerts.

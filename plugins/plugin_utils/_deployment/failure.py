@@ -22,15 +22,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
     Redactor,
 )
 
-from .._alerts.builder import describe
+from .._alerts.builder import describe, redact_outcome
 from .._alerts.model import TaskIdentity, TaskOutcome, TaskReference
-from .._ansible.results import (
-    CENSORED,
-    TEXT_LIMIT,
-    clean,
-    flag,
-    texts_of,
-)
+from .._ansible.result_texts import clean, readable_fields, whole_text
+from .._ansible.results import CENSORED, flag
 from .state import Failure
 
 Variables = t.Mapping[str, t.Any]
@@ -52,11 +47,12 @@ def fingerprint(variables: Variables) -> str:
 def failure_of(host: str, variables: Variables, redactor: Redactor) -> Failure:
     """Return why a host is in a rescue section."""
     task, result = _failed_vars(variables)
-    outcome = _outcome(host, task, result)
+    # Masked before anything is cut: half a secret would not be found any more.
+    outcome = redact_outcome(_outcome(host, task, result), redactor)
     return Failure(
         host,
-        redactor.scrub(describe(outcome)),
-        task=redactor.scrub(outcome.task.display_name),
+        describe(outcome),
+        task=outcome.task.display_name,
         action=outcome.task.action,
         stops_all=_is_set(task, "run_once") or _is_set(task, "any_errors_fatal"),
     )
@@ -99,9 +95,9 @@ def _outcome(host: str, task: Variables, result: Variables) -> TaskOutcome:
         or bool(result.get("_ansible_no_log"))
     )
     action = clean(task.get("action"))
-    name = "" if censored else clean(task.get("name"), limit=TEXT_LIMIT)
+    name = "" if censored else whole_text(task.get("name"))
     texts: dict[str, t.Any] = (
-        {"message": CENSORED} if censored else texts_of(result, "failed")
+        {"message": CENSORED} if censored else readable_fields(result, "failed")
     )
     return TaskOutcome(
         host=host,

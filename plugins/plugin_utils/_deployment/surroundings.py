@@ -21,8 +21,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
     ConfigurationError,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
-    DEFAULT_PATTERNS,
     Redactor,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.texts import (
+    inert,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     has_integration_key,
@@ -34,7 +36,6 @@ from .._alerts.run_context import collect_run_context
 from .._alerts.settings import Settings, read_settings
 from .._ansible.config import configured_layers
 from .._ansible.results import play_of
-from .._ansible.secrets import secret_values
 from .events import DeploymentEvents
 from .sending import DeploymentSender
 from .silence import DeploymentSilence
@@ -55,7 +56,6 @@ def surroundings_of(
     *,
     task: t.Any,
     template: t.Callable[[t.Any], t.Any],
-    known_secrets: t.Callable[[], t.Collection[str]],
 ) -> Surroundings:
     """Return what a task sees.
 
@@ -64,18 +64,14 @@ def surroundings_of(
     :param variables: those of its host.
     :param task: ansible-core's task.
     :param template: renders a value for the host.
-    :param known_secrets: the integration keys that the action has come across.
     """
     settings = _callback_settings(action.warn)
 
     def make_sender(quietly: bool) -> DeploymentSender:
         return _sender(action, options, quietly=quietly)
 
-    def make_redactor() -> Redactor:
-        return Redactor(
-            {*known_secrets(), *secret_values(variables, os.environ)},
-            (*DEFAULT_PATTERNS, *settings.redact_patterns),
-        )
+    redactor = action.learn(variables)
+    options = _redacted(options, redactor)
 
     return Surroundings(
         host=str(variables["inventory_hostname"]),
@@ -83,7 +79,7 @@ def surroundings_of(
         play=_play_view(task, variables),
         events=_events(options, variables, settings.alert_namespace),
         make_sender=make_sender,
-        make_redactor=make_redactor,
+        make_redactor=lambda: redactor,
         silence=DeploymentSilence(
             options["silence"],
             options["name"],
@@ -158,6 +154,24 @@ def _events(options: Options, variables: Variables, namespace: str) -> Deploymen
             **run.system,
         },
     )
+
+
+def _redacted(options: Options, redactor: Redactor) -> Options:
+    """Return options of which every text may leave, whatever it was put together from."""
+
+    def clean(value: t.Any) -> t.Any:
+        return inert(redactor.clean(value)) if isinstance(value, str) else value
+
+    return {
+        **options,
+        "name": " ".join(clean(options["name"]).split()),
+        "version": " ".join(clean(options["version"]).split()),
+        "description": clean(options["description"]),
+        "link": redactor.clean(options["link"]),
+        "labels": {
+            clean(name): clean(text) for name, text in options["labels"].items()
+        },
+    }
 
 
 def _callback_is_enabled(value: t.Any) -> bool:

@@ -88,7 +88,7 @@ class Leaks(Workspace):
         self,
         playbook: str,
         *arguments: str,
-        inventory: str,
+        inventory: str | Path,
         environment: t.Mapping[str, str] | None = None,
     ) -> PlaybookRun:
         return self.run(

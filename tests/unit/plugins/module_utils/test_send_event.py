@@ -23,7 +23,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     event_from_options,
-    scrubbed,
+    redact_result,
     sent_result,
     truncation_warnings,
 )
@@ -92,7 +92,7 @@ def test_each_cut_field_has_a_warning_with_its_limit() -> None:
     ]
 
 
-def test_scrubbing_keeps_our_own_names() -> None:
+def test_redaction_keeps_our_own_names() -> None:
     """A key could be a word that is in the names of the result."""
     result: dict[str, t.Any] = {
         "alert_key": "a key",
@@ -103,7 +103,7 @@ def test_scrubbing_keeps_our_own_names() -> None:
         "diff": {"after": "alert_key: key"},
     }
 
-    assert scrubbed(result, Redactor(["key"])) == {
+    assert redact_result(result, Redactor(["key"])) == {
         "alert_key": "a [hidden]",
         "event": {
             "alert_key": "[hidden]",

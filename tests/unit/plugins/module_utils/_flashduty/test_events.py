@@ -19,7 +19,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     CHANGE_STATUSES,
     AlertEvent,
     ChangeEvent,
-    clean_text,
+    encodable,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -183,7 +183,7 @@ def test_the_value_of_a_label_is_written_as_yaml_writes_it(
 
 
 def test_what_is_no_unicode_does_not_reach_the_service() -> None:
-    assert clean_text("a\ud800b\0c") == "a\ufffdbc"
+    assert encodable("a\ud800b\0c") == "a\ufffdbc"
     event = alert(title_rule="\udcff", labels={"\ud800": "\udfff"})
 
     assert event.title_rule == "\ufffd"

@@ -58,7 +58,7 @@ def test_a_known_secret_is_hidden_however_it_is_written(
     text = f"POST /event?integration_key={write(secret)}&x=1 failed"
 
     assert (
-        Redactor([secret]).scrub(text)
+        Redactor([secret]).redact(text)
         == f"POST /event?integration_key={HIDDEN}&x=1 failed"
     )
 
@@ -76,24 +76,24 @@ def test_no_known_secret_survives(
     except UnicodeEncodeError:
         return
 
-    scrubbed = Redactor([secret]).scrub(f"{around}{written}{around}")
+    redacted = Redactor([secret]).redact(f"{around}{written}{around}")
 
-    assert written not in scrubbed.replace(HIDDEN, "")
+    assert written not in redacted.replace(HIDDEN, "")
 
 
 def test_the_longer_of_two_secrets_goes_first() -> None:
-    assert Redactor(["abc", "abcdef"]).scrub("abcdef abc") == f"{HIDDEN} {HIDDEN}"
+    assert Redactor(["abc", "abcdef"]).redact("abcdef abc") == f"{HIDDEN} {HIDDEN}"
 
 
 def test_what_is_no_secret_hides_nothing() -> None:
-    assert Redactor([None, ""]).scrub("text") == "text"
-    assert Redactor().scrub(KEY) == KEY
+    assert Redactor([None, ""]).redact("text") == "text"
+    assert Redactor().redact(KEY) == KEY
 
 
 def test_data_is_scrubbed_in_its_depth() -> None:
     data = {"a": [f"x{KEY}", 1, None, (True, KEY)], KEY: {"b": 1.5}}
 
-    assert Redactor([KEY]).scrub_data(data) == {
+    assert Redactor([KEY]).redact_data(data) == {
         "a": [f"x{HIDDEN}", 1, None, [True, HIDDEN]],
         HIDDEN: {"b": 1.5},
     }
@@ -102,7 +102,7 @@ def test_data_is_scrubbed_in_its_depth() -> None:
 def test_a_pattern_of_a_user_hides_its_group_or_all() -> None:
     redactor = Redactor(patterns=[r"pin (?P<secret>\d+)", "ssn-[0-9]+"])
 
-    assert redactor.scrub("pin 1234, ssn-99") == f"pin {HIDDEN}, {HIDDEN}"
+    assert redactor.redact("pin 1234, ssn-99") == f"pin {HIDDEN}, {HIDDEN}"
 
 
 def test_a_pattern_that_is_none_is_an_error() -> None:
@@ -153,6 +153,57 @@ LOOKS_LIKE_A_SECRET = [
     "eyJhbGciOi{}.eyJzdWIi{}.{}",
     "ghp_{}",
     "glpat-{}",
+    # Python, SQL, YAML and JSON around it
+    "{{'password': b'{}'}}",
+    "{{'password': u'{}'}}",
+    '"password": ["{}"]',
+    '"password": ["a", "{}", "b"]',
+    '"password": {{"value": "{}"}}',
+    "password: |\n  {}\n",
+    "password: >-\n    {}\n    {}\n",
+    "SET PASSWORD = N'{}'",
+    "- name: DB_PASSWORD\n  value: {}",
+    '{{"name": "API_TOKEN", "value": "{}"}}',
+    "<password>{}</password>",
+    '<ns:DbPassword type="x">{}</ns:DbPassword>',
+    "密码：{}",
+    "口令是{}",
+    "password：{}",
+    # further names
+    "pass={}",
+    "dbpass={}",
+    "rootpass: {}",
+    "bindpw={}",
+    "pw={}",
+    "SSHPASS={}",
+    "psk={}",
+    "otp: {}",
+    "master_key={}",
+    # commands
+    "mysql -u root -p{} -h db",
+    "mysqldump -p'{} x' db",
+    "sshpass -p {} ssh web1",
+    "docker login -u bob -p {} registry.example.com",
+    "CREATE USER bob IDENTIFIED BY '{}'",
+    "ALTER ROLE bob WITH PASSWORD '{}'",
+    # URLs
+    "https://x.blob.example/c?sv=1&sig={}",
+    "https://qyapi.example/cgi-bin/webhook/send?key={}",
+    "https://s3.example/o?X-Amz-Signature={}&X-Amz-Date=1",
+    "https://{}9@github.example/x.git",
+    "https://hooks.slack.com/services/T0/B0/{}",
+    "https://open.feishu.example/open-apis/bot/v2/hook/{}",
+    "https://discord.example/api/webhooks/1/{}",
+    "https://api.telegram.example/bot123456789:{}/send",
+    # shapes
+    "hvs.{}",
+    "sk_live_{}",
+    "SG.{}.{}",
+    "pypi-{}",
+    "sk-{}",
+    "PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\n{}\nPrivate-MAC: x",
+    "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n{}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+    "{}\n-----END RSA PRIVATE KEY-----",
 ]
 
 canaries = st.from_regex(r"[A-Za-z][a-z0-9A-Z]{20,30}[0-9][a-zA-Z]", fullmatch=True)
@@ -169,28 +220,30 @@ def test_no_canary_survives_where_a_secret_stands(
 ) -> None:
     text = before + form.format(canary, canary, canary) + after
 
-    scrubbed = Redactor(patterns=DEFAULT_PATTERNS).scrub(text)
+    redacted = Redactor(patterns=DEFAULT_PATTERNS).redact(text)
 
-    assert canary not in scrubbed
-    assert HIDDEN in scrubbed
-    assert scrubbed.startswith(before)
+    assert canary not in redacted
+    assert HIDDEN in redacted
+    assert redacted.startswith(before)
 
 
 @given(form=st.sampled_from(LOOKS_LIKE_A_SECRET), canary=canaries)
 def test_what_was_scrubbed_once_stays_as_it_is(form: str, canary: str) -> None:
     redactor = Redactor([canary], DEFAULT_PATTERNS)
-    once = redactor.scrub(form.format(canary, canary, canary))
+    once = redactor.redact(form.format(canary, canary, canary))
 
-    assert redactor.scrub(once) == once
+    assert redactor.redact(once) == once
 
 
 def test_the_name_of_what_was_hidden_stays() -> None:
-    scrub = Redactor([KEY], DEFAULT_PATTERNS).scrub
+    redact = Redactor([KEY], DEFAULT_PATTERNS).redact
 
-    assert scrub('"db_password": "x y", "a": 1') == f'"db_password": "{HIDDEN}", "a": 1'
-    assert scrub("https://bob:x@h.example/p") == f"https://bob:{HIDDEN}@h.example/p"
-    assert scrub(f"?integration_key={KEY}&x=1") == f"?integration_key={HIDDEN}&x=1"
-    assert scrub(f"?integration_key={KEY}rest") == f"?integration_key={HIDDEN}"
+    assert (
+        redact('"db_password": "x y", "a": 1') == f'"db_password": "{HIDDEN}", "a": 1'
+    )
+    assert redact("https://bob:x@h.example/p") == f"https://bob:{HIDDEN}@h.example/p"
+    assert redact(f"?integration_key={KEY}&x=1") == f"?integration_key={HIDDEN}&x=1"
+    assert redact(f"?integration_key={KEY}rest") == f"?integration_key={HIDDEN}"
 
 
 ORDINARY = [
@@ -219,12 +272,18 @@ ORDINARY = [
     "MODULE FAILURE: No start of json char found\nSee stdout/stderr for the exact error",
     "the field 'args' has an invalid value ({'x': '{{ nope }}'}), and could not be converted",
     "数据库连接失败：超时",
+    "compass: north, bypass=yes",
+    "token_length: 32, secret_name: shop-tls, password_policy: strict",
+    "docker run -p 8080:80 nginx",
+    "ssh -p 2222 bob@web1",
+    "password: {{ db_password }}",
+    "https://deploy@git.example/x.git",
 ]
 
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_an_ordinary_message_stays_as_it_is(text: str) -> None:
-    assert Redactor([KEY], DEFAULT_PATTERNS).scrub(text) == text
+    assert Redactor([KEY], DEFAULT_PATTERNS).redact(text) == text
 
 
 # -- texts come from anywhere, and may be made to hurt
@@ -235,6 +294,24 @@ HURTFUL = [
     *("password", "api_key", "pwd", 'password="', 'password=\\"', "password=\\\\\\\\"),
     *('"password": "\\\\', "password='x password=\"y ", 'password: "\\\n'),
     *("password =>      ", "token-", "Authorization: ", " -u a:", "-----BEGIN "),
+    *(
+        "mysql -p ",
+        "mysql ",
+        "docker login ",
+        "<password ",
+        "password: |\n a",
+        "password: [",
+        "password:{a",
+    ),
+    *(
+        "identified by ",
+        "?sig=",
+        "name: password ",
+        "/bot123456:",
+        "密码是",
+        "-----END PRIVATE KEY-----",
+    ),
+    *("AAAA\n", "&amp", "&#39;", "'\"'\"'", "%41", "\\u0041", "\\x41", "+", "\\\\"),
     *("-----BEGIN PRIVATE KEY-----", "$ANSIBLE_VAULT;1.1;AES256\n0a", KEY[:-1], "%25"),
 ]
 
@@ -245,7 +322,7 @@ def test_no_text_takes_long(unit: str) -> None:
     seconds = []
     for length in (25_000, 100_000):
         started = time.process_time()
-        redactor.scrub((unit * length)[:length])
+        redactor.redact((unit * length)[:length])
         seconds.append(time.process_time() - started)
 
     # Four times the length takes four times as long; what grows with its square would take sixteen times.
@@ -257,7 +334,7 @@ def test_a_megabyte_of_prose_takes_no_time_worth_mentioning() -> None:
     text = ("fatal: [web1]: FAILED! => " + "ordinary words; " * 60 + "\n") * 1010
     started = time.process_time()
 
-    Redactor([KEY], DEFAULT_PATTERNS).scrub(text)
+    Redactor([KEY], DEFAULT_PATTERNS).redact(text)
 
     assert len(text) > 900_000
     assert time.process_time() - started < 5

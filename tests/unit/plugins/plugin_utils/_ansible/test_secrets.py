@@ -10,10 +10,19 @@ import typing as t
 
 import pytest
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.secrets import (
-    secret_values,
+    Collector,
+    secrets_of_environment,
 )
 
 S = "s3cr3t-value"
+
+
+def secret_values(
+    variables: dict[str, t.Any], environ: dict[str, str], spared: t.Container[str] = ()
+) -> set[str]:
+    collector = Collector(spared)
+    collector.variables(variables)
+    return collector.found | secrets_of_environment(tuple(environ.items()))
 
 
 @pytest.mark.parametrize(
@@ -81,16 +90,26 @@ def test_what_is_large_and_not_the_users_own_is_not_looked_into() -> None:
     assert secret_values(variables, {}) == set()
 
 
+def test_names_of_hosts_are_no_secrets() -> None:
+    assert secret_values({"vault_login": "vault01"}, {}, {"vault01"}) == set()
+    assert secret_values({"my_token": "vault01"}, {}, {"vault01"}) == set()
+    assert secret_values({"my_token": "vault01"}, {}, {"vault02"}) == {"vault01"}
+
+
 @pytest.mark.parametrize(
-    "variables",
-    [
-        {"inventory_hostname": "vault01.example.com"},
-        {"ansible_host": "vault01"},
-        {"group_names": ["all", "vault01s"]},
-    ],
+    "name", ["vault_server", "token_check", "secret_name", "tokenType", "vault_env"]
 )
-def test_the_hosts_own_names_are_never_masked(variables: dict[str, t.Any]) -> None:
-    assert secret_values({**variables, "vault_server": "vault01"}, {}) == set()
+def test_what_is_about_a_secret_is_none(name: str) -> None:
+    assert secret_values({name: S}, {}) == set()
+
+
+def test_a_registered_result_is_no_secret_because_of_its_name() -> None:
+    result = {"changed": False, "msg": S, "json": {"access_token": "other-" + S}}
+
+    assert secret_values({"token_result": result}, {}) == {"other-" + S}
+    assert secret_values({"credentials": {"user": S, "password": "x" * 9}}, {}) == {
+        "x" * 9
+    }
 
 
 def test_a_value_that_cannot_be_decrypted_is_left() -> None:

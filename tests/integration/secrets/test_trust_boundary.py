@@ -1,0 +1,281 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a managed machine says decides nothing: it is text to report."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import typing as t
+
+import pytest
+
+from tests.emulator.control import Emulator
+
+from .conftest import Leaks, our_lines
+
+# A machine that has been taken over answers to any module with facts of its own.
+MODULE = """\
+    #!/bin/sh
+    cat {facts}
+    """
+
+
+@pytest.fixture
+def attacker() -> t.Iterator[Emulator]:
+    with Emulator() as emulator:
+        yield emulator
+
+
+def say_with_facts(leaks: Leaks, facts: dict[str, t.Any]) -> None:
+    """Let the module ``look`` return these facts on every host."""
+    answer = leaks.write("answer.json", json.dumps({"ansible_facts": facts}))
+    leaks.write("library/look", MODULE.format(facts=answer)).chmod(0o755)
+
+
+def hostile_facts(attacker: Emulator) -> dict[str, t.Any]:
+    return {
+        "flashduty_push_url": attacker.push_url.partition("=")[0] + "=",
+        "flashduty_integration_key": "an-attackers-key",
+        "flashduty_labels": {"layer_person_reset_0_emails": "evil@example.com"},
+        "flashduty_status": "Info",
+        "flashduty_enabled": False,
+        "flashduty_description": "all is well",
+        "flashduty_alert_namespace": "elsewhere",
+        "team": "nobody",
+        "owners": ["evil@example.com"],
+        "ansible_owner": "evil@example.com",
+        "ansible_distribution": "Debian",
+        "services": {"nginx": "[TPL]$check {{ 1 }}"},
+    }
+
+
+INVENTORY = """\
+    all:
+      vars:
+        ansible_connection: local
+        team: storage
+        owners: [ana@example.com]
+        ansible_owner: bo@example.com
+        flashduty_labels:
+          layer_person_reset_0_emails: "{{ owners | join(',') }}"
+          owner: "{{ ansible_owner }}"
+          by_way_of_hostvars: "{{ hostvars[inventory_hostname].team }}"
+          system: "{{ ansible_distribution }}"
+          nginx: "{{ ansible_facts.services.nginx }}"
+          chosen: "{{ chosen | default('not set') }}"
+      hosts:
+        web1:
+        web2:
+    """
+
+PLAYBOOK = """\
+    - hosts: all
+      gather_facts: false
+      tasks:
+        - look:
+        - ansible.builtin.set_fact:
+            chosen: by the author
+            flashduty_description: "{description} And see the wiki."
+    - name: Work
+      hosts: all
+      gather_facts: false
+      tasks:
+        - name: Check
+          ansible.builtin.fail:
+            msg: disk full
+    """
+
+
+def check_alerts(leaks: Leaks, attacker: Emulator, description: str) -> None:
+    assert attacker.requests() == []
+    alerts = leaks.flashduty.alerts()
+    assert {alert["severity"] for alert in alerts} == {"Critical"}
+    assert len(alerts) == 2
+    for payload in leaks.flashduty.events():
+        assert description in payload["description"]
+        assert "all is well" not in payload["description"]
+        labels = payload["labels"]
+        assert labels["team"] == "storage"
+        assert labels["layer_person_reset_0_emails"] == "ana@example.com"
+        assert labels["owner"] == "bo@example.com"
+        assert labels["by_way_of_hostvars"] == "storage"
+
+
+def test_facts_decide_nothing(leaks: Leaks, attacker: Emulator) -> None:
+    say_with_facts(leaks, hostile_facts(attacker))
+    hosts = leaks.write("hosts.yml", INVENTORY)
+    # The key is in the inventory, where a push URL without one would find it.
+    environment = {
+        "FLASHDUTY_LABEL_VARS": "team",
+        "FLASHDUTY_PUSH_URL": "",
+        "FLASHDUTY_API_URL": leaks.flashduty.url,
+        "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(leaks.folder / "facts"),
+    }
+    key = ["-e", f"flashduty_integration_key={leaks.flashduty.alert_key}"]
+    leaks.write(
+        "group_vars/all.yml",
+        f"flashduty_integration_key: {leaks.flashduty.alert_key}\n",
+    )
+
+    run = leaks.play(PLAYBOOK, inventory=hosts, environment=environment)
+
+    assert run.hosts_with("failed") == {"web1", "web2"}
+    check_alerts(leaks, attacker, "disk full")
+    labels = leaks.flashduty.events()[0]["labels"]
+    assert labels["system"] == "Debian"
+    assert labels["chosen"] == "by the author"
+    assert "And see the wiki." in leaks.flashduty.events()[0]["description"]
+    # The text of a machine is text, and no template of Flashduty's.
+    assert labels["nginx"].replace("\u2060", "") == "[TPL]$check {{ 1 }}"
+    for part in ("[TPL]", "$check", "{{"):
+        assert part not in labels["nginx"]
+    assert "because of a bug" not in run.output
+    said = " ".join(our_lines(run).split())
+    for host in ("web1", "web2"):
+        assert f"{host} has set the variable flashduty_push_url as a fact" in said
+        assert f"{host} has set the variable team as a fact" in said
+    assert said.count("web1 has set the variable team") == 1
+
+    # The same from the cache, and with a key that nobody can forget.
+    leaks.flashduty.reset()
+    run = leaks.play(
+        PLAYBOOK.partition("- name: Work")[2].join(("- name: Work", "")),
+        *key,
+        inventory=hosts,
+        environment=environment,
+    )
+
+    assert run.hosts_with("failed") == {"web1", "web2"}
+    check_alerts(leaks, attacker, "disk full")
+
+
+def test_each_host_has_its_own_integration(leaks: Leaks) -> None:
+    playbook = """\
+        - hosts: all
+          gather_facts: false
+          tasks:
+            - ansible.builtin.command: test -e works
+        """
+    with Emulator() as other:
+        inventory = textwrap.dedent(f"""\
+            [web]
+            web1
+            web2
+            [db]
+            db1 flashduty_push_url={other.push_url}
+            db2
+            [all:vars]
+            ansible_connection=local
+            [db:vars]
+            flashduty_push_url={other.push_url}
+            """)
+
+        leaks.play(playbook, inventory=inventory)
+
+        assert {a["labels"]["host"] for a in leaks.flashduty.alerts()} == {
+            "web1",
+            "web2",
+        }
+        assert {a["labels"]["host"] for a in other.alerts()} == {"db1", "db2"}
+
+        leaks.write("works", "")
+        leaks.play(playbook, inventory=inventory)
+
+        assert {a["status"] for a in leaks.flashduty.alerts()} == {"recovered"}
+        assert {a["status"] for a in other.alerts()} == {"recovered"}
+
+
+def test_labels_add_up_from_level_to_level(leaks: Leaks) -> None:
+    leaks.write(
+        "roles/checked/tasks/main.yml",
+        """\
+        - block:
+            - ansible.builtin.fail:
+                msg: no
+              vars:
+                flashduty_labels:
+                  task: "yes"
+                  who: task
+                  lost: "{{ no_such_variable }}"
+                  nested: [1, 2]
+                  "": empty
+                  of_item: "{{ result.item }}"
+          vars:
+            flashduty_labels: "inner=yes,who=inner block,text={{ hostile }}"
+        """,
+    )
+    leaks.write(
+        "roles/checked/vars/main.yml", "flashduty_labels: {role: 'yes', who: role}\n"
+    )
+    leaks.write(
+        "roles/checked/defaults/main.yml",
+        "flashduty_labels: {default: 'yes', who: default, team: default}\n",
+    )
+    leaks.write(
+        "group_vars/storage.yml",
+        "flashduty_labels: {group: 'yes', who: group, layer_person_reset_0_emails: ana@example.com}\n",
+    )
+    leaks.write(
+        "hosts.yml",
+        """\
+        all:
+          vars:
+            ansible_connection: local
+            flashduty_labels: {everybody: 'yes', who: all, team: storage}
+          children:
+            storage:
+              hosts:
+                web1:
+                  flashduty_labels: {host: 'yes', who: host}
+        """,
+    )
+    run = leaks.play(
+        """\
+        - hosts: all
+          gather_facts: false
+          vars:
+            hostile: "Debian,layer_team=evil,x=y"
+            result: {item: one}
+            flashduty_labels: {play: "yes", who: play}
+          tasks:
+            - block:
+                - ansible.builtin.include_role:
+                    name: checked
+              vars:
+                flashduty_labels: {block: "yes", who: block}
+        """,
+        "-e",
+        '{"flashduty_labels": {"extra": "yes"}}',
+        inventory=leaks.folder / "hosts.yml",
+    )
+
+    (event,) = leaks.flashduty.events()
+    labels = event["labels"]
+    levels = [
+        "default",
+        "everybody",
+        "group",
+        "host",
+        "play",
+        "block",
+        "role",
+        "inner",
+        "task",
+        "extra",
+    ]
+    assert {level: labels.get(level) for level in levels} == dict.fromkeys(
+        levels, "yes"
+    )
+    assert labels["who"] == "task"
+    assert labels["team"] == "storage"
+    assert labels["layer_person_reset_0_emails"] == "ana@example.com"
+    assert labels["text"] == "Debian,layer_team=evil,x=y"
+    assert labels["of_item"] == "one"
+    assert not {"lost", "nested", "", "layer_team", "x"} & labels.keys()
+    said = " ".join(our_lines(run).split())
+    assert "the label lost is left out" in said
+    assert "the label nested is left out" in said
