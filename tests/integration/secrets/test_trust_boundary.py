@@ -143,7 +143,7 @@ def test_facts_decide_nothing(leaks: Leaks, attacker: Emulator) -> None:
     # The same from the cache, and with a key that nobody can forget.
     leaks.flashduty.reset()
     run = leaks.play(
-        PLAYBOOK.partition("- name: Work")[2].join(("- name: Work", "")),
+        "- name: Work" + textwrap.dedent(PLAYBOOK).partition("- name: Work")[2],
         *key,
         inventory=hosts,
         environment=environment,
