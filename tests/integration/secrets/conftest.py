@@ -99,6 +99,7 @@ class Leaks(Workspace):
                 "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
                 "ANSIBLE_VAULT_PASSWORD_FILE": str(self.vault.password_file),
                 "FLASHDUTY_PUSH_URL": self.flashduty.push_url,
+                "FLASHDUTY_FLUSH_TIMEOUT": "60",
                 **(environment or {}),
             },
         )

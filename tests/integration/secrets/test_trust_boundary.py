@@ -150,6 +150,7 @@ def test_facts_decide_nothing(leaks: Leaks, attacker: Emulator) -> None:
     )
 
     assert run.hosts_with("failed") == {"web1", "web2"}
+    assert leaks.flashduty.events(), run.output
     check_alerts(leaks, attacker, "disk full")
 
 
