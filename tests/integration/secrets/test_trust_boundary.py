@@ -161,7 +161,7 @@ def test_each_host_has_its_own_integration(leaks: Leaks) -> None:
           tasks:
             - ansible.builtin.command: test -e works
         """
-    with Emulator() as other:
+    with Emulator(alert_keys=["another-key-0123456789abcdef01"]) as other:
         inventory = textwrap.dedent(f"""\
             [web]
             web1
