@@ -22,6 +22,11 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     is_usable,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.transport import (
+    ca_bundle_of,
+    proxy_of,
+    requests_version,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     find_option,
     resolve_outbox,
@@ -29,11 +34,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
-)
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.diagnostics import (
-    ca_bundle_of,
-    proxy_of,
-    requests_version,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.settings import (
     read_settings,

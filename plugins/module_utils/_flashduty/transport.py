@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""A session of requests with a total deadline.
+"""A session of requests with a total deadline, and what it would use on its way.
 
 The read timeout of requests starts anew with every byte that arrives, so a slow drip never times out. And requests
 reads files and variables that nobody expects, and looks at a redirect even when it is not to follow it.
@@ -16,14 +16,20 @@ from __future__ import annotations
 import functools
 import http.client
 import io
+import os
 import socket
 import time
 import typing as t
+from urllib.parse import urlsplit
+
+from .connection import Connection
 
 try:
+    import requests
     from requests import Session
     from requests.adapters import HTTPAdapter
 except ImportError:
+    requests = None  # type: ignore[assignment]
     Session = object  # type: ignore[assignment, misc]
     HTTPAdapter = object  # type: ignore[assignment, misc]
 
@@ -106,3 +112,35 @@ class _DeadlineReader(io.RawIOBase):
         if not self.closed:
             self._stream.close()
         super().close()
+
+
+def requests_version() -> str | None:
+    """Return the version of requests, or None where it is not installed."""
+    return str(requests.__version__) if requests is not None else None
+
+
+def proxy_of(connection: Connection) -> str | None:
+    """Return the proxy without a user name and password, or None."""
+    if not connection.use_proxy:
+        return None
+    proxies = requests.utils.get_environ_proxies(connection.url)
+    proxy = requests.utils.select_proxy(connection.url, proxies)
+    if not proxy:
+        return None
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def ca_bundle_of(connection: Connection) -> str | None:
+    """Return the path of the certificates that are trusted, or None where none is asked for."""
+    if not connection.validate_certs or not connection.url.startswith("https:"):
+        return None
+    from_environment = (
+        os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    )
+    candidates = [
+        connection.ca_path,
+        *from_environment,
+        requests.utils.DEFAULT_CA_BUNDLE_PATH,
+    ]
+    return next(path for path in candidates if path)
