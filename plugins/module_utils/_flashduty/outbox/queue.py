@@ -1,3 +1,10 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
 """The outbox: events that wait, events that were refused, and alerts that are open, in one database.
 
 What was added is safe against SIGKILL once :meth:`Outbox.add` has returned. Several processes may use one outbox:
