@@ -223,8 +223,9 @@ options:
         key: storm_threshold
   alert_namespace:
     description:
-      - Keeps apart two installations that use the same playbook and host names with one integration. It is a part
+      - Keeps apart what has the same names otherwise, such as the C(web1) of staging and of production. It is a part
         of every alert key.
+      - The variable C(flashduty_alert_namespace) of plays, groups and hosts comes before it, and may be a template.
     type: str
     default: ''
     env:
@@ -234,8 +235,9 @@ options:
         key: alert_namespace
   playbook_id:
     description:
-      - What identifies the playbook in alert keys. Where it is not set, it is the path of the playbook relative to
-        its Git directory, or else to the working directory.
+      - What identifies the playbook in alert keys. Where it is not set, it is the project and the path of the playbook
+        in it. The project is what the Git remote C(origin) names, or else the folder at the top of the checkout.
+        Outside of Git it is the absolute path of the playbook.
     type: str
     default: ''
     env:
@@ -291,8 +293,8 @@ options:
   recovery:
     description:
       - How alerts are closed.
-      - V(auto) remembers open alerts in the state file, and closes one in the first run in which what raised it
-        works again.
+      - V(auto) remembers open alerts in the state file, and closes one in the first run which proves that what raised
+        it works again, or is not wanted any more.
       - V(stateless) is for controllers that forget everything, such as containers. After a complete run it sends
         C(Ok) for every host that has passed, whether an alert is open or not. It goes with O(alert_scope) V(host)
         and V(playbook).

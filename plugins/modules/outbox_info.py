@@ -128,7 +128,7 @@ open_alerts:
     alert_key:
       description: The key of the alert.
       type: str
-      sample: ansible:v1:7d9f2c61b0e84f35
+      sample: ansible:v2:7d9f2c61b0e84f35
     title:
       description: The title of the alert.
       type: str

@@ -51,12 +51,12 @@ def test_every_checkout_and_controller_has_the_same_keys(
             },
         )
 
-    assert story.only_alert["alert_key"].startswith("ansible:v1:")
+    assert story.only_alert["alert_key"].startswith("ansible:v2:")
     assert story.outcomes == {"opened": 1, "updated": 1}
 
 
 @pytest.mark.any_core
-def test_without_git_the_working_directory_counts(
+def test_without_git_another_folder_is_another_playbook(
     story: Story, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     story.play(PLAYBOOK, hosts=BROKEN)
@@ -65,7 +65,7 @@ def test_without_git_the_working_directory_counts(
 
     elsewhere.play(PLAYBOOK, hosts=BROKEN)
 
-    assert story.outcomes == {"opened": 1, "updated": 1}
+    assert story.outcomes == {"opened": 2}
 
 
 @pytest.mark.any_core

@@ -374,8 +374,12 @@ def test_an_aborted_run_is_made_good_by_a_whole_one(
     while "Wait for it" not in running.stdout and time.monotonic() < deadline:
         time.sleep(0.1)
     running.signal(signal.SIGTERM)
-    running.wait()
-    assert [a["labels"]["status"] for a in story.alerts("open")] == ["aborted"]
+    ended = running.wait()
+    while not story.flashduty.events() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [a["labels"]["status"] for a in story.alerts("open")] == [
+        "aborted"
+    ], ended.output
 
     for way, arguments in NARROWED.items():
         story.play(TARGET, *arguments, inventory=GROUP.format(""), options=options)

@@ -213,8 +213,8 @@ def test_a_dry_run_prints_and_neither_sends_nor_stores(story: Story) -> None:
     run = story.play(PLAYBOOK, hosts=[*BROKEN, "h3 gone"], options=options)
 
     assert "Flashduty (dry run): 2 events would be sent.\n" in run.output
-    assert "  Critical: First failed on h1 (playbook.yml) [ansible:v1:" in run.output
-    assert "  Critical: h3 unreachable (playbook.yml) [ansible:v1:" in run.output
+    assert "  Critical: First failed on h1 (playbook.yml) [ansible:v2:" in run.output
+    assert "  Critical: h3 unreachable (playbook.yml) [ansible:v2:" in run.output
     assert '"event_status"' not in run.output
     assert story.flashduty.requests() == []
     assert not story.state.exists()
