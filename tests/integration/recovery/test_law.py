@@ -313,7 +313,7 @@ TARGET = """
       ansible.builtin.meta: end_play
       when: freeze | default(false) | bool
     - name: Wait for it
-      ansible.builtin.raw: sleep {{ wait | default(0) }}
+      ansible.builtin.raw: touch '{{ playbook_dir }}/started'; sleep {{ wait | default(0) }}
     - name: Work
       ansible.builtin.raw: "{{ 'exit 1' if broken | default(false) else 'true' }}"
       when: do_it | default(true) | bool
@@ -371,7 +371,8 @@ def test_an_aborted_run_is_made_good_by_a_whole_one(
         options=options,
     )
     deadline = time.monotonic() + 60
-    while "Wait for it" not in running.stdout and time.monotonic() < deadline:
+    started = story.folder / "started"
+    while not started.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     running.signal(signal.SIGTERM)
     ended = running.wait()
