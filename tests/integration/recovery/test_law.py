@@ -375,16 +375,15 @@ def test_an_aborted_run_is_made_good_by_a_whole_one(
     while not started.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     running.signal(signal.SIGTERM)
-    ended = running.wait()
-    while not story.flashduty.events() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert [a["labels"]["status"] for a in story.alerts("open")] == [
-        "aborted"
-    ], ended.output
+    running.wait()
 
     for way, arguments in NARROWED.items():
-        story.play(TARGET, *arguments, inventory=GROUP.format(""), options=options)
-        assert story.recovered == [], way
+        run = story.play(
+            TARGET, *arguments, inventory=GROUP.format(""), options=options
+        )
+        # On a busy machine, the first of them delivers it.
+        statuses = [a["labels"]["status"] for a in story.alerts("open")]
+        assert statuses == ["aborted"], (way, run.output)
     story.play(TARGET, inventory="\n[db]\n", options=options)
     assert story.recovered == []
 
