@@ -142,6 +142,76 @@ def measure_outbox(setting: Setting) -> list[Figure]:
     ]
 
 
+# -- runs
+
+
+def measure_runs(setting: Setting) -> list[Figure]:
+    """A look for missed runs among a thousand playbooks, and the same when half of them are missed."""
+    import_core()
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+        OutboxLocation,
+        open_outbox,
+    )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
+        Run,
+        RunAlert,
+        RunLedger,
+    )
+
+    folder = setting.new_folder("runs")
+    clock = [time.time()]
+
+    def run(number: int) -> Run:
+        name = f"playbook{number}.yml"
+        event = {
+            "title_rule": f"{name} has not run",
+            "event_status": "Critical",
+            "alert_key": name,
+        }
+        alert = RunAlert(event, name, {"scope": "missed"})
+        return Run(
+            run_id=name,
+            fingerprint="integration",
+            server="",
+            origin=json.dumps(["", name]),
+            playbook=name,
+            controller="control1",
+            process="",
+            expected_every=1000.0,
+            when_missed=alert,
+        )
+
+    def look() -> float:
+        started = time.perf_counter()
+        with open_outbox(OutboxLocation(str(folder)), now=lambda: clock[0]) as outbox:
+            ledger = RunLedger(outbox)
+            ledger.mend_clock()
+            ledger.take_lost()
+            ledger.raise_missed([one for one in ledger.expected() if one.missed])
+        return time.perf_counter() - started
+
+    with open_outbox(OutboxLocation(str(folder)), now=lambda: clock[0]) as outbox:
+        ledger = RunLedger(outbox)
+        with outbox.transaction():
+            for number in range(1_000):
+                ledger.end(run(number), status="ok", complete=True, hosts={})
+                clock[0] += 1
+    nothing = Contender("nothing missed", look)
+    take_turns([nothing], setting.rounds, unit="s")
+    # Half of them are out of their time.
+    clock[0] += 500
+    missed = look()
+    return [
+        Figure(
+            "looking for missed runs among 1,000 playbooks, half of them missed",
+            "s",
+            missed,
+            1.0,
+            {nothing.name: nothing.median},
+        )
+    ]
+
+
 # -- the courier
 
 
@@ -465,5 +535,6 @@ MEASURES: dict[str, t.Callable[[Setting], list[Figure]]] = {
     "failing": measure_failing_runs,
     "alert_event": measure_alert_event,
     "outbox": measure_outbox,
+    "runs": measure_runs,
     "courier": measure_courier,
 }

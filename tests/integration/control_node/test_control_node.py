@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
 import typing as t
 from pathlib import Path
 
@@ -343,3 +345,77 @@ def test_a_configuration_that_ansible_cannot_read_is_left_alone(
     assert run.rc == 2
     assert "no ini file" in run.output
     assert one_node.config.read_text() == "[defaults]\nforks\n"
+
+
+SYSTEMCTL = """\
+#!/bin/sh
+echo "$*" >> "{log}"
+case "$*" in
+*is-enabled*) exit 1 ;;
+*show*) printf 'LoadState=loaded\\nActiveState=inactive\\nUnitFileState=disabled\\n' ;;
+esac
+"""
+TIMER = """
+    flashduty_control_node_timer: {timer}
+    flashduty_control_node_timer_every: {every}
+    _flashduty_control_node_units: "{units}"
+"""
+
+
+@pytest.mark.any_core
+def test_a_timer_looks_after_runs_and_goes_again(
+    one_node: ControlNode,
+) -> None:
+    """systemd itself is not here: what it would be asked to do is written down, and it checks the units."""
+    node = one_node
+    units = node.folder / "units"
+    log = node.folder / "systemctl.log"
+    tools = node.folder / "tools"
+    tools.mkdir()
+    (tools / "systemctl").write_text(SYSTEMCTL.format(log=log))
+    (tools / "systemctl").chmod(0o755)
+    (tools / "loginctl").symlink_to("systemctl")
+    path = {"PATH": f"{tools}:{os.environ['PATH']}", "ANSIBLE_PIPELINING": "1"}
+
+    def set_up(timer: str, every: str = "10min") -> PlaybookRun:
+        facts = {
+            "ansible": node.core.bin("ansible"),
+            "config": str(node.config),
+            "key": KEY,
+            "change_key": CHANGE_KEY,
+            "verify": "false",
+        }
+        more = TIMER.format(timer=timer, every=every, units=units)
+        return node.run(PLAYBOOK.format(more=more, **facts), environment=path)
+
+    wrong = set_up("true", "soon")
+    there = set_up("true")
+    service = (units / "flashduty-housekeeping.service").read_text()
+    timer = (units / "flashduty-housekeeping.timer").read_text()
+    asked = log.read_text()
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, units.iterdir())],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    gone = set_up("false")
+
+    assert wrong.rc == 2
+    assert "must be a time span of systemd" in wrong.stdout
+    assert there.rc == 0, there.output
+    assert (
+        f'ExecStart="{node.core.bin("ansible-playbook")}" flashcat.flashduty.housekeeping'
+        in service
+    )
+    assert f'Environment="ANSIBLE_CONFIG={node.config}"' in service
+    assert "OnUnitActiveSec=10min" in timer
+    assert "enable flashduty-housekeeping.timer" in asked
+    assert "restart flashduty-housekeeping.timer" in asked
+    assert verified.stderr.count("flashduty-housekeeping") == 0, verified.stderr
+    assert gone.rc == 0, gone.output
+    assert list(units.iterdir()) == []
+    assert (
+        "stop flashduty-housekeeping.timer" in log.read_text()
+        or "disable" in log.read_text()
+    )

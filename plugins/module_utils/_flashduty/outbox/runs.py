@@ -367,6 +367,8 @@ class RunLedger:
                 continue
             if self.mark_lost(run_id):
                 lost.append(run_id)
+        if not lost:
+            return []
         return [report for report in self.reports() if report.run_id in lost]
 
     def mark_lost(self, run_id: str) -> bool:
