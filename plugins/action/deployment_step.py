@@ -16,6 +16,9 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base i
     ControllerAction,
     Result,
 )
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.misspelt import (
+    misspelt_role_variables,
+)
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.steps import (
     take_step,
 )
@@ -35,6 +38,9 @@ class ActionModule(ControllerAction):
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         if not options["name"].strip():
             raise InvalidEvent("name is empty: it must be a text.", option="name")
+        if options["step"] == "begin":
+            for text in misspelt_role_variables("deployment", task_vars):
+                self.warn(text)
         around = surroundings_of(
             self,
             options,

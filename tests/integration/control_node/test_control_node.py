@@ -412,3 +412,51 @@ def test_a_timer_looks_after_runs_and_goes_again(
     assert verified.stderr.count("flashduty-housekeeping") == 0, verified.stderr
     assert gone.rc == 0, gone.output
     assert list(units.iterdir()) == []
+
+
+def test_a_key_that_comes_out_empty_leaves_the_file_alone(
+    one_node: ControlNode,
+) -> None:
+    one_node.config.write_text(CONFIGURATION)
+    one_node.set_up()
+    before = one_node.files()
+
+    empty = "\"{{ lookup('env', 'NO_SUCH_KEY') }}\""
+    again = one_node.set_up(key=empty, change_key='""')
+
+    assert changed(again) == 0
+    assert one_node.files() == before
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"key": '"https://x.example/push?integration_key=abc"'}, "is a URL"),
+        ({"change_key": '"0a1b 2c3d"'}, "it has a space"),
+        (
+            {"more": OPTIONS.replace("label_vars", "label_var")},
+            "There is no option label_var. Did you mean label_vars?",
+        ),
+    ],
+    ids=["URL", "space", "option"],
+)
+def test_what_cannot_be_right_is_refused(
+    one_node: ControlNode, values: dict[str, str], words: str
+) -> None:
+    before = one_node.files()
+
+    run = one_node.set_up(**values)
+
+    assert run.rc == 2
+    assert words in " ".join(run.output.split())
+    assert "x.example" not in run.output
+    assert one_node.files() == before
+
+
+def test_a_variable_that_is_not_read_is_said(one_node: ControlNode) -> None:
+    run = one_node.set_up(
+        "--check", more=OPTIONS + "    flashduty_control_node_stat: present\n"
+    )
+
+    assert run.rc == 0, run.output
+    assert "Did you mean flashduty_control_node_state?" in " ".join(run.output.split())
