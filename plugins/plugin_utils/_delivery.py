@@ -36,10 +36,10 @@ if t.TYPE_CHECKING:
     )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
         FailoverOutbox,
+        IntegrationStatus,
         OpenAlert,
         Outbox,
         PendingAlert,
-        QueueStatus,
     )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
         Run,
@@ -58,23 +58,20 @@ _LEFT_BEHIND = 30.0
 class DeliveryReport:
     """How things stand at the end of a run.
 
-    :param waiting: events that are not delivered yet.
+    :param waiting: the keys of events that are not delivered yet.
     :param reason: why, as the latest error in plain data, or None.
-    :param undeliverable: the errors of events that were refused for good, and that nobody was told of.
+    :param undeliverable: keys and errors of events that were refused for good, and that nobody was told of.
     :param dropped: events that were dropped because they were too old or too many.
     :param place: where what waits is kept, for people.
+    :param others: what the outbox holds for integrations that are not in force.
     """
 
-    waiting: int = 0
+    waiting: t.Collection[str] = ()
     reason: t.Mapping[str, t.Any] | None = None
-    undeliverable: t.Sequence[dict[str, t.Any]] = ()
+    undeliverable: t.Sequence[tuple[str, t.Mapping[str, t.Any]]] = ()
     dropped: int = 0
     place: str = ""
-
-    @property
-    def says_something(self) -> bool:
-        """Whether there is anything that a person should know."""
-        return bool(self.waiting or self.undeliverable or self.dropped)
+    others: t.Sequence[IntegrationStatus] = ()
 
 
 class Delivery:
@@ -239,24 +236,45 @@ class Delivery:
         if not self.has_state() or not self._connections:
             return DeliveryReport(dropped=self._dropped, place=str(self.location))
 
-        def look(outbox: Outbox) -> QueueStatus:
-            status = outbox.status(self._connections)
-            if status.undeliverable:
+        def look(outbox: Outbox) -> DeliveryReport:
+            undeliverable = outbox.unreported(self._connections)
+            if undeliverable:
                 outbox.mark_reported(self._connections)
-            return status
+            return DeliveryReport(
+                outbox.waiting_keys(self._connections),
+                outbox.status(self._connections).reason,
+                undeliverable,
+                others=[
+                    one
+                    for one in outbox.integrations()
+                    if one.fingerprint not in self._connections
+                ],
+            )
 
-        status = self._with_outbox(look, None)
+        report = self._with_outbox(look, DeliveryReport())
         if self._outbox is not None:
             self._outbox.close()
-        if status is None:
-            return DeliveryReport(dropped=self._dropped, place=str(self.location))
-        return DeliveryReport(
-            status.waiting,
-            status.reason,
-            status.undeliverable,
-            self._dropped,
-            str(self.location),
+        return dataclasses.replace(
+            report, dropped=self._dropped, place=str(self.location)
         )
+
+    def all_open_alerts(self) -> list[OpenAlert] | None:
+        """Return what is open for the integrations in force; None where no integration is."""
+        if not self._connections:
+            return None
+        if not self.has_state():
+            return []
+        found: list[OpenAlert] = self._with_outbox(
+            lambda outbox: [
+                alert
+                for fingerprint in self._connections
+                for alert in outbox.open_alerts(fingerprint)
+            ],
+            [],
+        )
+        if self._outbox is not None:
+            self._outbox.close()
+        return found
 
     # -- the outbox
 

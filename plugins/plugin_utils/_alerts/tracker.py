@@ -150,6 +150,8 @@ class AlertTracker:
         self._counts = FailureCounts()
         self._aborted = 0
         self.recovered = 0
+        self.recovered_keys: set[str] = set()
+        self._aborted_keys: set[str] = set()
         self.stays_open = ""
         """Why alerts stay open although their hosts passed, as a line for people."""
         self.would_send: list[AlertEvent] = []
@@ -168,6 +170,17 @@ class AlertTracker:
     def task_name(self, task: TaskReference) -> str:
         """Return the name of a task with its place, as it may be sent."""
         return self._builder.task_name(task)
+
+    @property
+    def raised_keys(self) -> set[str]:
+        """The keys of alerts that this run has raised, whether they were open before or not."""
+        return {*self._raised, *self._aborted_keys}
+
+    @property
+    def still_open_keys(self) -> set[str]:
+        """The keys of those that were open before."""
+        known = {key for alerts in self._open.values() for key in alerts}
+        return known & self.raised_keys
 
     def load_open(self, integration: str) -> tuple[set[str], set[str]]:
         """Look up what is open for this playbook, and return digests of the hosts and tasks that it waits for."""
@@ -413,6 +426,7 @@ class AlertTracker:
         alert = self.run_alert("run", integration, cause, overrides)
         event, opened = alert.raised(now=self._now())
         self._aborted += 1
+        self._aborted_keys.add(event.alert_key)
         self._send(integration, [event], opened=opened)
 
     def run_alert(
@@ -506,6 +520,7 @@ class AlertTracker:
         again = [(alert, why, good_run(alert)) for alert, why in recovery.closed]
         closed = [(alert, why) for alert, why, later in again if later is None]
         self.recovered += len(closed)
+        self.recovered_keys.update(alert.alert_key for alert, _why in closed)
         now = int(self._now())
         self._send(
             integration,

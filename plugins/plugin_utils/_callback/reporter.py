@@ -16,6 +16,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import time
 import typing as t
 
 from ansible import context
@@ -97,7 +98,8 @@ if t.TYPE_CHECKING:
     from .._alerts.tracker import AlertTracker
     from .._ansible.narrowing import DecidingNames
     from .._ansible.run_secrets import RunSecrets
-    from .._delivery import Delivery
+    from .._delivery import Delivery, DeliveryReport
+    from .summary import News
 
 # What stands for the integration in a dry run without a key.
 _NO_INTEGRATION = "none"
@@ -531,23 +533,67 @@ class RunReporter:
                     self._say(line)
             return
         self._deliver_changes()
-        ending = self._delivery.flush(timeout)
-        raised, recovered = 0, len(self._closed_with_run)
-        pending: list[tuple[int, int]] = []
-        if self._tracker is not None:
-            raised = self._tracker.raised
-            recovered += self._tracker.recovered
-            pending = self._tracker.pending
-        if raised or recovered or pending or ending.says_something:
-            from .summary import summary_line
+        news = self._news(self._delivery.flush(timeout))
+        lines: list[str] = []
+        if news is not None:
+            from .summary import summary_lines
 
-            self._say(
-                summary_line(
-                    raised=raised, recovered=recovered, pending=pending, ending=ending
-                )
-            )
-        if self._tracker is not None and self._tracker.stays_open:
-            self._say(self._tracker.stays_open)
+            lines = summary_lines(news)
+        if lines:
+            for line in lines:
+                self._say(line)
+        elif self._in_full:
+            self._say_that_nothing_happened()
+
+    def _news(self, report: DeliveryReport) -> News | None:
+        """Return what there is to tell, or None."""
+        tracker = self._tracker
+        if tracker is None and not (
+            self._closed_with_run
+            or report.waiting
+            or report.undeliverable
+            or report.dropped
+            or report.others
+        ):
+            return None
+        from .summary import News, OtherKey
+
+        still_open = tracker.still_open_keys if tracker else set()
+        recovered = {alert.alert_key for alert in self._closed_with_run}
+        return News(
+            raised=tracker.raised_keys - still_open if tracker else (),
+            still_open=still_open,
+            recovered=recovered | (tracker.recovered_keys if tracker else set()),
+            pending=tracker.pending if tracker else (),
+            stays_open=(
+                [tracker.stays_open.removeprefix("Flashduty: ")]
+                if tracker and tracker.stays_open
+                else ()
+            ),
+            waiting=report.waiting,
+            reason=report.reason,
+            undeliverable=report.undeliverable,
+            dropped=report.dropped,
+            place=report.place,
+            others=[
+                OtherKey(one.server, one.waiting, one.open_alerts)
+                for one in report.others
+            ],
+        )
+
+    def _say_that_nothing_happened(self) -> None:
+        """Show that the callback is there, for whoever wants to know much."""
+        alerts = self._delivery.all_open_alerts()
+        if alerts is None:
+            return
+        from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
+            describe_duration,
+        )
+
+        from .summary import quiet_line
+
+        oldest = max((time.time() - alert.opened_at for alert in alerts), default=0.0)
+        self._say(quiet_line(open_alerts=len(alerts), oldest=describe_duration(oldest)))
 
     def _describe_run_without_plays(self, play: Play) -> None:
         """Find out what an alert for a run needs to say that ends before its first play begins.

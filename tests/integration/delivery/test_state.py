@@ -173,7 +173,7 @@ def test_ten_thousand_waiting_events_hold_up_no_run(
     assert delivered > 100
     with outbox_of(stage.state) as outbox:
         assert outbox.counts()["waiting"] + delivered >= 10_003
-    assert "not delivered yet" in closing_line(run)
+    assert "NOT delivered" in closing_line(run)
 
 
 def fingerprint_of(stage: Stage) -> str:

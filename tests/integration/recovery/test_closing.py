@@ -202,7 +202,7 @@ def test_alerts_are_closed_with_the_key_that_opened_them(story: Story) -> None:
 def test_what_the_service_never_heard_of_is_not_closed(story: Story) -> None:
     story.flashduty.misbehave({"kind": "error", "code": "InvalidParameter", "times": 1})
     run = story.play(PLAYBOOK, hosts=["h1 broken=First"])
-    assert "1 refused and kept aside" in run.output
+    assert "1 alert REFUSED: " in run.output
 
     story.play(PLAYBOOK, hosts=["h1"])
 
@@ -214,7 +214,7 @@ def test_an_outage_of_the_service_only_delays(story: Story) -> None:
     options = {"flush_timeout": 0.5}
     story.flashduty.stop()
     run = story.play(PLAYBOOK, hosts=["h1 broken=First"], options=options)
-    assert "1 not delivered yet (connection refused), kept in" in run.output
+    assert "1 of 1 alert NOT delivered: connection refused at" in run.output
     story.play(PLAYBOOK, hosts=["h1"], options=options)
 
     story.flashduty.start()

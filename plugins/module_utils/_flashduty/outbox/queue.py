@@ -258,6 +258,27 @@ class Outbox:
             [self._load_json(error) for (error,) in undeliverable],
         )
 
+    def waiting_keys(self, fingerprints: t.Iterable[str]) -> frozenset[str]:
+        """Return the keys of the events that are not delivered yet for these integrations."""
+        clause, values = _in_clause("fingerprint", fingerprints)
+        rows = self._database.rows(
+            f"SELECT DISTINCT key FROM flashduty_events WHERE {_WAITS} AND {clause}",
+            values,
+        )
+        return frozenset(key for (key,) in rows)
+
+    def unreported(
+        self, fingerprints: t.Iterable[str]
+    ) -> list[tuple[str, dict[str, t.Any]]]:
+        """Return keys and errors of the events that were refused for good, and that nobody was told of yet."""
+        clause, values = _in_clause("fingerprint", fingerprints)
+        rows = self._database.rows(
+            "SELECT key, error FROM flashduty_events WHERE undeliverable_at IS NOT NULL AND reported = 0"
+            f" AND {clause} ORDER BY id",
+            values,
+        )
+        return [(key, self._load_json(error)) for key, error in rows]
+
     def is_waiting(
         self,
         fingerprints: t.Iterable[str],

@@ -14,85 +14,131 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     AlertEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback.summary import (
+    News,
+    OtherKey,
     preview,
+    quiet_line,
     short_reason,
-    summary_line,
-)
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._delivery import (
-    DeliveryReport,
+    summary_lines,
 )
 
 REFUSED = {
     "code": "InvalidParameter",
-    "message": "Flashduty refused the integration key.",
+    "message": "Flashduty refused the event with InvalidParameter (HTTP 400, request 5f): integration_key is not a"
+    " valid one.",
     "hint": "Check it.",
+}
+OTHER = {
+    "code": "NoLicense",
+    "message": "Flashduty refused the event with NoLicense (HTTP 400).",
 }
 AWAY = {
     "code": "ConnectionFailed",
-    "message": "Cannot reach https://x: connection refused.",
+    "message": "Cannot reach http://flashduty.example.com:8080: connection refused.",
 }
-FOLDER = os.path.expanduser("~/.ansible/flashduty")
+PLACE = os.path.expanduser("~/.ansible/flashduty")
+RETRY = "ansible-playbook flashcat.flashduty.housekeeping -e retry=true"
 
 
 @pytest.mark.parametrize(
-    ("raised", "recovered", "ending", "line"),
+    ("news", "lines"),
     [
-        (0, 0, {}, ""),
-        (1, 0, {}, "Flashduty: 1 alert raised."),
-        (3, 1, {}, "Flashduty: 3 alerts raised, 1 recovered."),
-        (0, 1, {}, "Flashduty: 1 alert recovered."),
-        (0, 2, {}, "Flashduty: 2 alerts recovered."),
+        ({}, []),
+        ({"raised": "a"}, ["1 alert raised."]),
+        ({"raised": "abc", "recovered": "d"}, ["3 alerts raised, 1 recovered."]),
+        ({"recovered": "d"}, ["1 alert recovered."]),
+        ({"recovered": "de"}, ["2 alerts recovered."]),
+        ({"still_open": "a"}, ["1 alert still open."]),
         (
-            3,
-            1,
-            {"waiting": 2, "reason": AWAY},
-            "Flashduty: 3 alerts raised, 1 recovered. 2 not delivered yet (connection refused), kept in"
-            " ~/.ansible/flashduty.",
+            {"raised": "ab", "still_open": "c", "recovered": "de"},
+            ["2 alerts raised, 1 still open, 2 recovered."],
         ),
         (
-            0,
-            0,
-            {"waiting": 1},
-            "Flashduty: 1 not delivered yet, kept in ~/.ansible/flashduty.",
+            {"raised": "abc", "waiting": "ab", "reason": AWAY},
+            [
+                "2 of 3 alerts NOT delivered: connection refused at http://flashduty.example.com:8080. The next run"
+                " tries again; they wait in ~/.ansible/flashduty.",
+                "1 alert raised.",
+            ],
         ),
         (
-            1,
-            0,
-            {"undeliverable": [REFUSED, REFUSED]},
-            "Flashduty: 1 alert raised. 2 refused and kept aside: Flashduty refused the integration key. Check it.",
+            {"raised": "a", "waiting": "a"},
+            [
+                "1 of 1 alert NOT delivered. The next run tries again; it waits in ~/.ansible/flashduty."
+            ],
         ),
         (
-            0,
-            0,
-            {"undeliverable": [REFUSED, {**REFUSED, "message": "Other."}]},
-            "Flashduty: 2 refused and kept aside: Flashduty refused the integration key. Check it"
-            " (and 1 other reason).",
+            {"recovered": "a", "waiting": "ax", "reason": AWAY},
+            [
+                "1 of 1 alert NOT delivered and 1 event from before: connection refused at"
+                " http://flashduty.example.com:8080. The next run tries again; they wait in ~/.ansible/flashduty.",
+            ],
         ),
         (
-            0,
-            0,
+            {"waiting": "xyz"},
+            [
+                "3 events from before NOT delivered. The next run tries again; they wait in ~/.ansible/flashduty."
+            ],
+        ),
+        (
+            {"raised": "ab", "undeliverable": [("a", REFUSED), ("a", REFUSED)]},
+            [
+                f"1 alert REFUSED: integration_key is not a valid one. Mend the key, then: {RETRY}",
+                "1 alert raised.",
+            ],
+        ),
+        (
+            {"undeliverable": [("a", REFUSED), ("b", OTHER)]},
+            [
+                f"1 event REFUSED: integration_key is not a valid one. Mend the key, then: {RETRY}",
+                f"1 event REFUSED: NoLicense (HTTP 400). Mend the cause, then: {RETRY}",
+            ],
+        ),
+        (
+            {"pending": [(1, 3), (2, 3), (1, 3)]},
+            ["3 failures not raised yet (1 of 3, 2 of 3)."],
+        ),
+        ({"stays_open": ["1 alert stays open: x."]}, ["1 alert stays open: x."]),
+        (
             {"dropped": 4},
-            "Flashduty: 4 dropped, because they had waited too long or were too many.",
+            ["4 events dropped, because they had waited too long or were too many."],
+        ),
+        (
+            {"others": [OtherKey("old.example.com:443", 2, 1), OtherKey("", 1, 0)]},
+            [
+                "3 events wait and 1 alert is open for another integration key than the one in force"
+                " (old.example.com:443). Let flashcat.flashduty.outbox_flush adopt or discard them."
+            ],
         ),
     ],
 )
-def test_the_closing_line(
-    raised: int, recovered: int, ending: dict[str, t.Any], line: str
-) -> None:
-    said = summary_line(
-        raised=raised,
-        recovered=recovered,
-        ending=DeliveryReport(**ending, place=FOLDER),
-    )
+def test_each_kind_of_news_has_a_line(news: dict[str, t.Any], lines: list[str]) -> None:
+    assert summary_lines(News(**{"place": PLACE, **news})) == [
+        f"Flashduty: {line}" for line in lines
+    ]
 
-    assert said == line
+
+def test_a_run_without_news_may_say_that_it_has_none() -> None:
+    assert quiet_line(open_alerts=0, oldest="") == (
+        "Flashduty: enabled, nothing to report."
+    )
+    assert quiet_line(open_alerts=2, oldest="3 days") == (
+        "Flashduty: enabled, nothing to report, 2 alerts open (the oldest for 3 days)."
+    )
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (AWAY, "connection refused"),
-        ({"code": "Timeout", "message": "No answer within 10 s."}, "no answer in time"),
+        (AWAY, "connection refused at http://flashduty.example.com:8080"),
+        (
+            {"code": "InvalidConfiguration", "message": "requests is not installed."},
+            "requests is not installed",
+        ),
+        (
+            {"code": "Timeout", "message": "http://x:1 did not answer within 10 s."},
+            "no answer in time from http://x:1",
+        ),
         ({"code": "InternalError", "http_status": 500}, "InternalError, HTTP 500"),
         ({"code": "UnexpectedResponse", "http_status": None}, "UnexpectedResponse"),
     ],
