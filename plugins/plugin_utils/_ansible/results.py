@@ -328,6 +328,17 @@ def _play_as_written(task: Task) -> str:
     return clean(",".join(map(str, name)) if isinstance(name, list) else name)
 
 
+def has_alert_of_deployment(result: TaskResult) -> bool:
+    """Say whether a failed task is the end of a failed deployment, whose alert the role raises."""
+    action = str(task_of(result).action).rpartition(".")[2]
+    return action == "deployment_step" and result._result.get("callback") is False
+
+
+def is_fail(task: Task) -> bool:
+    """Say whether a task does nothing but let a host fail."""
+    return task.action in ("fail", "ansible.builtin.fail", "ansible.legacy.fail")
+
+
 def play_of(task: Task) -> Play | None:
     """Return the play that a task belongs to."""
     for parent in ancestors(task):

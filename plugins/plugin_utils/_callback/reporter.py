@@ -150,6 +150,8 @@ class RunReporter:
         # The tasks of the places that open alerts wait for, as they are now.
         self._tasks_at: dict[str, Task] = {}
         self._rescues = Rescues()
+        # Hosts whose latest rescued failure is the end of a deployment that has raised its alert.
+        self._hosts_of_deployments: set[str] = set()
         self._run: RunContext | None = None
         self._tracker: AlertTracker | None = None
         self._play: Play | None = None
@@ -299,7 +301,14 @@ class RunReporter:
             handled = "ignored"
         elif self._rescues.will_rescue(host, task):
             handled = "rescued"
+            self._note_rescued(host, result)
         self._take(outcome, result, handled)
+
+    def _note_rescued(self, host: str, result: TaskResult) -> None:
+        """Remember for how long the alert of a failed deployment stands for what happens in the rescue of it."""
+        self._hosts_of_deployments.discard(host)
+        if results.has_alert_of_deployment(result):
+            self._hosts_of_deployments.add(host)
 
     def unreachable(self, result: TaskResult) -> None:
         """A host did not answer."""
@@ -397,6 +406,13 @@ class RunReporter:
             "ignored": self._settings.report_ignored,
             "rescued": self._settings.report_rescued,
         }
+        if (
+            outcome.host in self._hosts_of_deployments
+            and results.is_fail(task)
+            and is_in_rescue(task)
+        ):
+            # After a rollback, somebody lets the host fail once more: the deployment has raised the alert for that.
+            return
         if not wanted[handled] or not self._raises or self._play is None:
             return
         variables = self._variables(

@@ -79,9 +79,15 @@ class DeploymentEvents:
         *,
         hosts: t.Sequence[str],
         failures: t.Sequence[Failure] = (),
+        count: int = 0,
     ) -> Fields:
-        """Return the fields of a change event."""
-        parts = [self.description, _summary(failures, hosts) if failures else ""]
+        """Return the fields of a change event.
+
+        :param hosts: those that have begun.
+        :param count: how many take part, where that is more.
+        """
+        summary = _summary(failures, hosts, count) if failures else ""
+        parts = [self.description, summary]
         return {
             "change_key": key,
             "change_status": status,
@@ -129,6 +135,28 @@ class DeploymentEvents:
             "labels": self._labels({}),
         }
 
+    def failure_line(
+        self,
+        failures: t.Sequence[Failure],
+        hosts: t.Sequence[str],
+        sent: t.Sequence[t.Mapping[str, t.Any]],
+    ) -> str:
+        """Return the line for people that a failed deployment prints.
+
+        :param sent: what has become of the events.
+        """
+        every = len({*hosts, *(failure.host for failure in failures)})
+        return (
+            f"Flashduty: deployment of {self.full_name} failed on {len(failures)} of {_hosts(every)}"
+            f"{_outcomes(sent)}."
+        )
+
+    def success_line(
+        self, hosts: t.Sequence[str], sent: t.Sequence[t.Mapping[str, t.Any]]
+    ) -> str:
+        """Return the line for people that a successful deployment prints."""
+        return f"Flashduty: {self.full_name} was deployed on {_hosts(len(hosts))}{_outcomes(sent)}."
+
     @property
     def _alert_title(self) -> str:
         return cut_end(f"Deployment of {self.name} failed", TITLE_LIMIT)
@@ -171,11 +199,33 @@ def _named_hosts(failures: t.Sequence[Failure]) -> dict[str, str]:
     return {"host": names[0]} if len(names) == 1 else {"hosts": ",".join(names)}
 
 
-def _summary(failures: t.Sequence[Failure], hosts: t.Sequence[str]) -> str:
+def _summary(
+    failures: t.Sequence[Failure], hosts: t.Sequence[str], count: int = 0
+) -> str:
     """Return how many hosts failed, and which ones."""
     names = [failure.host for failure in failures]
-    every = len({*hosts, *names})
-    return f"{len(names)} of {every} {'host' if every == 1 else 'hosts'} failed: {cut_end(', '.join(names), 500)}."
+    every = max(count, len({*hosts, *names}))
+    return f"{len(names)} of {_hosts(every)} failed: {cut_end(', '.join(names), 500)}."
+
+
+def _hosts(count: int) -> str:
+    return f"{count} {'host' if count == 1 else 'hosts'}"
+
+
+def _outcomes(sent: t.Sequence[t.Mapping[str, t.Any]]) -> str:
+    """Return what has become of the events, for the end of a line."""
+    words = {
+        ("alert", False): "alert raised",
+        ("alert", True): "alert NOT delivered",
+        ("change", False): "change {status}",
+        ("change", True): "change NOT delivered",
+    }
+    parts = [
+        words[event["kind"], bool(event["error"])].format(status=event["status"])
+        for event in sent
+        if event["status"] != "Ok"
+    ]
+    return f": {', '.join(parts)}" if parts else ""
 
 
 def _details(failures: t.Sequence[Failure]) -> list[str]:

@@ -48,7 +48,9 @@ class Surroundings:
     :param callback_enabled: what the variable ``flashduty_enabled`` says outside of the deployment.
     :param check_mode: whether nothing is sent.
     :param any_errors_fatal: whether the failure of this host fails all.
+    :param find_misspelt: returns a sentence for each variable whose name nobody reads.
     :param warn: shows a warning.
+    :param say: prints a line.
     """
 
     host: str
@@ -61,7 +63,9 @@ class Surroundings:
     callback_enabled: bool
     check_mode: bool
     any_errors_fatal: bool
+    find_misspelt: t.Callable[[], list[str]]
     warn: t.Callable[[str], None]
+    say: t.Callable[[str], None]
 
 
 def take_step(options: t.Mapping[str, t.Any], around: Surroundings) -> Result:
@@ -157,7 +161,7 @@ class _Steps:
         is_announced = deployment.begin(self._host, around.play, expected=expected)
         sender = around.make_sender(not is_first)
         if is_first:
-            for warning in self._events.problems:
+            for warning in (*around.find_misspelt(), *self._events.problems):
                 around.warn(warning)
             if not sender.connections:
                 around.warn(
@@ -209,9 +213,12 @@ class _Steps:
         if deployment.take_new_failures():
             # First, so that it does not hold back the alert.
             self._remove_silence()
+            # Hosts of later batches take part, too.
+            everybody = sorted({*hosts, *deployment.outstanding(play)})
+            failures = deployment.failures
             sent = self._send(
                 self._around.make_sender(False),
-                alert=self._alert(hosts, deployment.failures),
+                alert=self._alert(everybody, failures),
                 change=(
                     None
                     if was_canceled
@@ -219,10 +226,12 @@ class _Steps:
                         deployment.change_key,
                         "Canceled",
                         hosts=hosts,
-                        failures=deployment.failures,
+                        failures=failures,
+                        count=len(everybody),
                     )
                 ),
             )
+            self._around.say(self._events.failure_line(failures, everybody, sent))
         elif deployment.take_success(play):
             self._remove_silence()
             sent = self._send(
@@ -230,6 +239,7 @@ class _Steps:
                 change=self._events.change(deployment.change_key, "Done", hosts=hosts),
                 alert=self._events.recovery(),
             )
+            self._around.say(self._events.success_line(hosts, sent))
         return {"events": sent, **self._end_of_host()}
 
     def _possible_alert(self) -> Fields:

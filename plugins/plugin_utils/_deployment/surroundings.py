@@ -14,6 +14,7 @@ import typing as t
 
 from ansible import context
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.utils.display import Display
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
     Connection,
 )
@@ -35,6 +36,7 @@ from .._actions.base import ControllerAction
 from .._alerts.run_context import collect_run_context
 from .._alerts.settings import Settings, read_settings
 from .._ansible.config import configured_layers
+from .._ansible.misspelt import misspelt_role_variables
 from .._ansible.results import play_of
 from .events import DeploymentEvents
 from .sending import DeploymentSender
@@ -91,7 +93,9 @@ def surroundings_of(
         ),
         check_mode=bool(task.check_mode),
         any_errors_fatal=bool(task.any_errors_fatal),
+        find_misspelt=lambda: misspelt_role_variables("deployment", variables),
         warn=action.warn,
+        say=Display().display,
     )
 
 

@@ -266,7 +266,7 @@ def test_the_callback_pages_for_what_the_role_does_not(shop: Shop) -> None:
 
 
 def test_a_callback_that_is_silenced_stays_silent(one_shop: Shop) -> None:
-    one_shop.deploy(
+    run = one_shop.deploy(
         site(
             play="vars:\n  flashduty_enabled: false",
             more="flashduty_deployment_alert: false",
@@ -276,6 +276,9 @@ def test_a_callback_that_is_silenced_stays_silent(one_shop: Shop) -> None:
         environment=WITH_CALLBACK,
     )
 
+    assert run.hosts_with("failed") == {"web1"}
+    assert run.hosts_with("unreachable") == {"web2"}
+    assert one_shop.change_statuses() == ["Processing", "Canceled"]
     assert one_shop.flashduty.alerts() == []
 
 
@@ -402,3 +405,90 @@ def test_no_key_is_seen_anywhere(one_shop: Shop) -> None:
     assert one_shop.alert_statuses() == ["Critical"]
     seen = run.output + log.read_text(encoding="utf-8")
     assert [key for key in keys if key in seen] == []
+
+
+ROLLBACK = """
+- name: Shop
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Deploy or roll back
+      block:
+        - name: Deploy
+          ansible.builtin.include_role:
+            name: flashcat.flashduty.deployment
+          vars:
+            flashduty_deployment_name: shop-api
+            flashduty_deployment_version: 1.4.2
+            flashduty_deployment_tasks: deploy.yml
+      rescue:
+        - name: Roll back
+          ansible.builtin.raw: "{{ rollback }}"
+
+        - name: Say that it failed
+          ansible.builtin.fail:
+            msg: Version 1.4.2 was rolled back.
+"""
+
+
+def test_after_a_rollback_there_is_one_alert(shop: Shop) -> None:
+    run = shop.deploy(
+        ROLLBACK,
+        hosts=["web1", "web2"],
+        broken=["web1"],
+        environment=WITH_CALLBACK,
+        rollback="true",
+    )
+
+    assert run.hosts_with("failed") == {"web1"}
+    assert "Version 1.4.2 was rolled back" in run.output
+    assert shop.change_statuses() == ["Processing", "Canceled"]
+    assert shop.the_alert()["title"] == "Deployment of shop-api failed"
+    # One line each of the role and of the callback, which has nothing to add here.
+    lines = [line for line in run.stdout.splitlines() if line.startswith("Flashduty")]
+    assert lines == [
+        "Flashduty: deployment of shop-api 1.4.2 failed on 1 of 2 hosts: alert raised, change Canceled."
+    ]
+
+
+@pytest.mark.any_core
+def test_a_rollback_that_fails_is_news(shop: Shop) -> None:
+    shop.deploy(
+        ROLLBACK,
+        hosts=["web1"],
+        broken=["web1"],
+        environment=WITH_CALLBACK,
+        rollback="false",
+    )
+
+    titles = sorted(alert["title"] for alert in shop.flashduty.alerts())
+    assert titles[0] == "Deployment of shop-api failed"
+    assert titles[1].startswith("Roll back failed on web1")
+
+
+@pytest.mark.any_core
+def test_a_misspelt_variable_is_said_once(shop: Shop) -> None:
+    run = shop.deploy(
+        site(more="flashduty_deployment_alert_stauts: Warning"),
+        hosts=["web1", "web2"],
+    )
+
+    words = " ".join(run.output.split())
+    assert words.count("flashduty_deployment_alert_stauts is not read") == 1
+    assert "Did you mean flashduty_deployment_alert_status?" in words
+    assert "Flashduty: shop-api 1.4.2 was deployed on 2 hosts: change Done." in words
+
+
+def test_a_module_of_the_projects_own_library_is_found(shop: Shop) -> None:
+    shop.write(
+        "library/switch_over.py",
+        "#!/usr/bin/python\nfrom ansible.module_utils.basic import AnsibleModule\n"
+        "AnsibleModule(argument_spec={}).exit_json(changed=True, msg='switched over')\n",
+    )
+    shop.write("deploy.yml", "- name: Switch over\n  switch_over:\n")
+
+    run = shop.deploy(site(), "-v", hosts=["web1"])
+
+    assert run.rc == 0
+    assert "switched over" in run.stdout
+    assert shop.change_statuses() == ["Processing", "Done"]

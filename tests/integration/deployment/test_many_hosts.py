@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import signal
 
-from tests.emulator.control import Emulator
-
 from .conftest import Shop, site
 
 FOUR = ("web1", "web2", "web3", "web4")
@@ -33,7 +31,7 @@ def test_a_failure_in_the_first_batch_is_told_at_once_and_stands(shop: Shop) -> 
     assert shop.change_statuses() == ["Processing", "Canceled"]
     # One alert, which the second batch brings up to date.
     assert shop.alert_statuses() == ["Critical", "Critical"]
-    assert "1 of 2 hosts failed: web1" in shop.flashduty.events()[0]["description"]
+    assert "1 of 4 hosts failed: web1" in shop.flashduty.events()[0]["description"]
     assert "2 of 4 hosts failed: web1, web4" in shop.the_alert()["description"]
 
 
@@ -82,11 +80,14 @@ def test_somebody_is_paged_although_all_hosts_have_vanished(shop: Shop) -> None:
 
 
 def test_nobody_watches_a_run_that_should_not_be_watched(one_shop: Shop) -> None:
-    one_shop.deploy(
+    run = one_shop.deploy(
         site(more="flashduty_deployment_watch: false"), hosts=["web1"], gone=["web1"]
     )
 
-    assert not one_shop.flashduty.wait_for(Emulator.alerts, timeout=1)
+    assert run.hosts_with("unreachable") == {"web1"}
+    # With a process beside the run there would be a second one.
+    assert one_shop.change_statuses() == ["Processing"]
+    assert one_shop.couriers() == []
 
 
 def test_a_run_that_is_killed_is_told(shop: Shop) -> None:
