@@ -29,7 +29,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.tran
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     find_option,
-    resolve_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
@@ -60,7 +59,7 @@ class ActionModule(ControllerAction):
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         alert = self._describe(options, kind="alert")
         callback, callback_problem = self._describe_callback()
-        location = resolve_outbox(self.layers(options))
+        location = self.outbox_location(self.layers(options))
         place, _value = find_option(self.layers(options), "state_path")
         state_writable = is_usable(location)
         problems = [alert["problem"]] if alert["problem"] else []

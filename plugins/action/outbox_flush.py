@@ -24,12 +24,11 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     may_have_data,
-    open_outbox,
+    open_with_fallback,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     has_integration_key,
     resolve_count,
-    resolve_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
@@ -53,13 +52,13 @@ class ActionModule(ControllerAction):
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         layers = self.layers(options)
-        location = resolve_outbox(layers)
+        location = self.outbox_location(layers)
         max_in_flight = resolve_count(layers, "max_in_flight", default=32, at_least=1)
         rate_limit = resolve_count(layers, "rate_limit", default=900)
         connections = self._connections(options)
         if not may_have_data(location):
             return {**_result(), "state_path": location.path}
-        with outbox_errors(), open_outbox(location) as outbox:
+        with outbox_errors(), open_with_fallback(location, warn=self.warn) as outbox:
             if self._task.check_mode:
                 result = _prediction(outbox, connections, options)
             else:

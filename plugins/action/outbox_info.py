@@ -11,11 +11,8 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     may_have_data,
-    open_outbox,
+    open_with_fallback,
     size_of,
-)
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    resolve_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
@@ -44,20 +41,26 @@ class ActionModule(ControllerAction):
         return outbox_info_argument_spec()
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
-        location = resolve_outbox(self.layers(options))
+        location = self.outbox_location(self.layers(options))
         limit = options["limit"] or None
         found: Result = {name: [] for name in _LISTS} | {
             "counts": dict.fromkeys(_LISTS, 0),
             "pending": [],
         }
+        state = {"kind": location.kind, "location": str(location)}
+        size = size_of(location)
         if may_have_data(location):
-            with outbox_errors(), open_outbox(location) as outbox:
-                found = _read(outbox, limit)
+            with outbox_errors(), open_with_fallback(
+                location, warn=self.warn
+            ) as outbox:
+                found, size = _read(outbox, limit), outbox.size()
+                state = {"kind": outbox.kind, "location": outbox.place}
         return {
             **found,
             "table": open_alerts_table(found["open_alerts"]),
+            "state": state,
             "state_path": location.path,
-            "size": size_of(location),
+            "size": size,
         }
 
 

@@ -83,6 +83,15 @@ options:
         memory of open alerts. It is made with mode C(0700) when something has to be stored.
       - It is V(~/.ansible/flashduty) where it is not set.
     type: path
+  state_url:
+    description:
+      - The libpq connection URI of a PostgreSQL database that several controllers share, for example
+        C(postgresql://flashduty@db.example.com/automation?sslmode=verify-full). The outbox and the memory of open
+        alerts are there instead of in O(state_path).
+      - It may hold a password, and is a secret like the integration key.
+      - It needs the Python package C(psycopg) 3 on the controller. While the database cannot be used, the outbox in
+        O(state_path) serves, with a warning. What it holds moves to the database as soon as that can be reached again.
+    type: str
 """
 
     # How a module finds what its task does not set.
@@ -180,4 +189,10 @@ options:
     ini:
       - section: flashduty
         key: state_path
+  state_url:
+    env:
+      - name: FLASHDUTY_STATE_URL
+    ini:
+      - section: flashduty
+        key: state_url
 """

@@ -32,6 +32,7 @@ def connection_argument_spec() -> dict[str, t.Any]:
         "timeout": {"type": "float"},
         "retries": {"type": "int"},
         "state_path": {"type": "path"},
+        "state_url": {"type": "str", "no_log": True},
         # The Open API's. All modules take it, so that one module_defaults serves all.
         "app_key": {"type": "str", "no_log": True},
         "app_key_file": {"type": "path", "no_log": False},

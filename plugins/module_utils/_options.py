@@ -329,8 +329,18 @@ def resolve_state_path(layers: t.Sequence[Layer]) -> str:
 
 
 def resolve_outbox(layers: t.Sequence[Layer]) -> OutboxLocation:
-    """Return where the outbox is."""
-    return OutboxLocation(resolve_state_path(layers))
+    """Return where the outbox is.
+
+    :raises ConfigurationError: names the option and the place, never a value.
+    """
+    layer, url = find_option(layers, "state_url")
+    if layer and not re.match(r"postgres(ql)?://", str(url)):
+        raise ConfigurationError(
+            f"{layer.display_name('state_url')} is not a libpq connection URI: it must be like"
+            " postgresql://user@db.example.com/automation.",
+            option="state_url",
+        )
+    return OutboxLocation(resolve_state_path(layers), str(url) if layer else "")
 
 
 def state_path_in(ansible_home: str) -> str:

@@ -209,6 +209,19 @@ state_path:
   returned: always
   type: str
   sample: /home/ansible/.ansible/flashduty
+state:
+  description: The outbox that was read.
+  returned: success
+  type: dict
+  contains:
+    kind:
+      description: V(postgresql) for a database that controllers share, V(sqlite) for a folder of this one.
+      type: str
+      sample: sqlite
+    location:
+      description: Host and database, or the folder.
+      type: str
+      sample: /home/ansible/.ansible/flashduty
 size:
   description: The size of the outbox on the disk in bytes. It is V(0) when there is none yet.
   returned: success

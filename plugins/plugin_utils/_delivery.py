@@ -310,6 +310,7 @@ class Delivery:
             # It may be another outbox than the one that the run began with.
             self._with_outbox(lambda outbox: _begin_run(outbox, run), None)
         keys = [connection.integration_key for connection in self._connections.values()]
+        keys += self.location.secrets
         try:
             self._courier = start_courier(keys=keys)
             # A courier that does not read must not hold up the run.

@@ -53,6 +53,7 @@ from .connection import Connection
 from .errors import ConfigurationError, FlashdutyError
 from .events import create
 from .outbox import (
+    LEASE,
     ClaimedEvent,
     DamagedOutbox,
     OutboxError,
@@ -94,8 +95,6 @@ _FIRST_ANSWER_INTERVAL = 0.05
 _OWN_RATE = 1000.0
 # How many of the latest answers tell how long an answer takes.
 _LATENCIES = 64
-# Seconds that a claim outlives the timeout of its attempt.
-_LEASE_MARGIN = 30.0
 _NICENESS = 5
 _BACK_OFF = RetryPolicy(first_wait=1.0, longest_wait=30.0)
 
@@ -157,6 +156,7 @@ class Courier:
             self._detect_run_exit()
             try:
                 self._settle()
+                self._outbox.renew(self._name)
                 self._raise_killed_alert()
                 if self._is_done():
                     break
@@ -217,7 +217,7 @@ class Courier:
                 destination.connection.fingerprint,
                 self._name,
                 limit=ahead - destination.in_flight,
-                lease=destination.connection.timeout * _CLAIMED_AHEAD + _LEASE_MARGIN,
+                lease=LEASE,
                 rate_limit=self._rate_limit,
             )
             if wait:

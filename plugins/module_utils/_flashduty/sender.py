@@ -27,6 +27,7 @@ from .outbox import (
     OutboxLocation,
     may_have_data,
     open_outbox,
+    open_with_fallback,
 )
 from .processes import process_name
 
@@ -119,7 +120,7 @@ class Sender:
         """Put an event that was not sent into the outbox."""
         event = result.event
         try:
-            with open_outbox(self._location) as outbox:
+            with open_with_fallback(self._location, warn=lambda _text: None) as outbox:
                 outbox.add(
                     self._connection.fingerprint,
                     [event],

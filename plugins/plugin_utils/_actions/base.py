@@ -32,6 +32,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     OutboxError,
+    OutboxLocation,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
     Redactor,
@@ -41,6 +42,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
     ResolvedConnection,
     resolve_connection,
     resolve_open_api,
+    resolve_outbox,
     task_layer,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
@@ -168,6 +170,12 @@ class ControllerAction(ActionBase, abc.ABC):
         connection = resolve_open_api([task, *open_api_layers()])
         self._keys.add(connection.key)
         return connection
+
+    def outbox_location(self, layers: t.Sequence[Layer]) -> OutboxLocation:
+        """Return where the outbox is; a password in it is hidden from now on."""
+        location = resolve_outbox(layers)
+        self._keys.update(location.secrets)
+        return location
 
     def _secrets(self) -> set[str]:
         """Return what must not be seen: the keys in use, and before they are known, what the task has given."""

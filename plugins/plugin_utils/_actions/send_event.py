@@ -39,9 +39,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.send
     Sender,
     SendResult,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    resolve_outbox,
-)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     event_from_options,
     redact_fields,
@@ -143,7 +140,7 @@ class EventAction(ControllerAction):
         connection = self.resolve(
             layers, kind=self.kind, for_target=from_target
         ).connection
-        location = resolve_outbox(layers)
+        location = self.outbox_location(layers)
         redactor = self.learn(task_vars)
         written = written_by_author(self._task, self.variables)
         event = event_from_options(self.kind, redact_fields(options, redactor, written))

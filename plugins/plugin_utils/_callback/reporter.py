@@ -654,6 +654,8 @@ class RunReporter:
                 redactor=self._redactor(),
                 warn=self._warn,
             )
+            for secret in self._delivery.location.secrets:
+                self._hide_key(secret)
         return self._tracker
 
     @property

@@ -130,6 +130,7 @@ class DeploymentSender:
         :param path: the file. It may be deleted when the run ends.
         """
         keys = [connection.integration_key for connection in self.connections.values()]
+        keys += self._location.secrets
         file = os.open(path, os.O_RDONLY)
         try:
             process = start_courier(keys=keys, pass_fds=[file])

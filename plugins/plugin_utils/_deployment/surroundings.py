@@ -112,7 +112,7 @@ def _sender(
         ):
             continue
         try:
-            location = resolve_outbox(layers)
+            location = action.outbox_location(layers)
             connections[kind] = action.resolve(layers, kind=kind).connection
         except ConfigurationError as exc:
             if not quietly:

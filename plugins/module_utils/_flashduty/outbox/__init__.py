@@ -13,11 +13,13 @@ This is the door to it. Nobody outside this package knows a path, a file name, o
 from __future__ import annotations
 
 import os
+import sys
 import time
 import typing as t
 
 from .model import (
     FILE_NAME,
+    LEASE,
     ClaimedEvent,
     DamagedOutbox,
     IntegrationStatus,
@@ -34,33 +36,37 @@ if t.TYPE_CHECKING:
     from .queue import Outbox
 
 __all__ = [
+    "FILE_NAME",
+    "LEASE",
     "ClaimedEvent",
     "DamagedOutbox",
-    "FailoverOutbox",
     "IntegrationStatus",
     "NewerOutbox",
     "OpenAlert",
-    "Outbox",
     "OutboxError",
     "OutboxLocation",
     "PendingAlert",
     "QueueStatus",
+    "fallback_notice",
     "is_usable",
     "may_have_data",
     "open_failover",
     "open_outbox",
+    "open_with_fallback",
     "size_of",
 ]
 
 
 def open_outbox(
-    location: OutboxLocation, *, now: t.Callable[[], float] = time.time
+    location: OutboxLocation, *, now: t.Callable[[], float] | None = None
 ) -> Outbox:
     """Open the outbox at a location, and make it where there is none.
 
-    :param now: where the time comes from, in seconds since the epoch.
+    :param now: where the time comes from, in seconds since the epoch; the clock of the database when missing.
     :raises OutboxError: when it cannot be used.
     """
+    if location.url:
+        return _open_shared(location, now)
     # Only now: a run with nothing to say and nothing to remember imports neither SQLite nor events.
     try:
         from .sqlite import SqliteDatabase
@@ -68,7 +74,66 @@ def open_outbox(
         raise OutboxError(f"this Python has no SQLite ({exc})") from exc
     from .queue import Outbox
 
-    return Outbox(SqliteDatabase(location.path, now=now))
+    return Outbox(
+        SqliteDatabase(location.path, now=now or time.time), is_spool=location.is_spool
+    )
+
+
+def _open_shared(location: OutboxLocation, now: t.Callable[[], float] | None) -> Outbox:
+    try:
+        from .postgresql import PostgresDatabase
+    except ImportError as exc:
+        raise OutboxError(
+            f"state_url is set, but {sys.executable} has no psycopg ({exc}); install it with:"
+            f" {sys.executable} -m pip install 'psycopg[binary]'"
+        ) from exc
+    from .queue import Outbox
+
+    shared = Outbox(PostgresDatabase(location, now=now))
+    _take_over_local(shared, location.local())
+    return shared
+
+
+def _take_over_local(shared: Outbox, location: OutboxLocation) -> None:
+    """Move into the database what this machine has kept while it could not be reached."""
+    if not may_have_data(location):
+        return
+    try:
+        local = open_outbox(location)
+    except OutboxError:
+        # Its own trouble: the database serves all the same.
+        return
+    try:
+        with local:
+            shared.take_over(local)
+    except BaseException:
+        shared.close()
+        raise
+
+
+def open_with_fallback(
+    location: OutboxLocation, *, warn: t.Callable[[str], None]
+) -> Outbox:
+    """Open the outbox at a location; while a database cannot be used, the local one.
+
+    :param warn: told when the local one serves.
+    :raises OutboxError: when neither can be used.
+    """
+    try:
+        return open_outbox(location)
+    except OutboxError as exc:
+        if not location.url:
+            raise
+        warn(f"{exc}. {fallback_notice(location)}")
+        return open_outbox(location.local())
+
+
+def fallback_notice(location: OutboxLocation) -> str:
+    """Return what a person is told when the local outbox serves in the place of the database."""
+    return (
+        f"The local outbox in {location.path} is used instead; what it holds moves to the database as soon as a run"
+        " reaches it again."
+    )
 
 
 def open_failover(
@@ -84,8 +149,8 @@ def open_failover(
 
 
 def may_have_data(location: OutboxLocation) -> bool:
-    """Say whether there may be anything in the outbox, without opening it."""
-    return os.path.exists(os.path.join(location.path, FILE_NAME))
+    """Say whether there may be anything in the outbox, without opening it. Of a database nobody knows."""
+    return bool(location.url) or os.path.exists(os.path.join(location.path, FILE_NAME))
 
 
 def is_usable(location: OutboxLocation) -> bool:

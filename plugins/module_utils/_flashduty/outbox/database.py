@@ -21,11 +21,20 @@ class Database(t.Protocol):
     has a value of a known type: NULL is written as NULL. All methods raise OutboxError.
     """
 
+    kind: str
+    """``sqlite`` or ``postgresql``."""
+
     place: str
     """What a person is told: where this is, without a password."""
 
+    skip_locked: str
+    """What a SELECT of events ends with, so that it passes over those that another transaction has in hand."""
+
     def transaction(self) -> AbstractContextManager[None]:
         """Let all that is run inside happen together or not at all. An inner transaction belongs to the outer one."""
+
+    def lock(self, name: str) -> None:
+        """Let no other transaction that asks for the same lock go on, until this one ends."""
 
     def rows(self, sql: str, values: Values | None = ...) -> list[tuple[t.Any, ...]]:
         """Return the rows that a statement yields."""

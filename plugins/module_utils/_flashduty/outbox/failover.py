@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 import typing as t
 
-from . import sqlite
+from . import fallback_notice, sqlite
 from .model import DamagedOutbox, OutboxError, OutboxLocation
 from .queue import Outbox
 
@@ -72,6 +72,8 @@ class FailoverOutbox:
             outbox.close()
 
     def _replace_file(self, problem: str) -> bool:
+        if self.location.url:
+            return False
         try:
             aside = sqlite.move_aside(self.location.path)
         except OSError:
@@ -84,6 +86,12 @@ class FailoverOutbox:
         return True
 
     def _go_elsewhere(self, problem: str) -> bool:
+        if self.location.url:
+            # For the rest of the run: each further attempt would cost it time.
+            self._warn(f"{problem}. {fallback_notice(self.location)}")
+            self.location = self.location.local()
+            self._moved()
+            return True
         location = next(self._replacements, None)
         if location is None:
             self._warn(f"{problem}. Alerts of this run are not sent.")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 import typing as t
 from collections import Counter
 
@@ -24,7 +25,9 @@ from ..events import Event
 from ..processes import is_gone
 from . import pending as pending_alerts
 from .database import Database, Values
+from .merge import merge
 from .model import (
+    LEASE,
     ClaimedEvent,
     DamagedOutbox,
     IntegrationStatus,
@@ -58,10 +61,15 @@ class Outbox:
     """One open outbox. Use as a context manager; not to be carried over a fork, nor shared by threads.
 
     All methods raise OutboxError when the database cannot be used.
+
+    :param is_spool: whether this one serves while the database of many controllers cannot be reached: then it remembers
+        what was closed, so that it can be closed there as well.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, is_spool: bool = False) -> None:
         self._database = database
+        self._is_spool = is_spool
+        self._renewed_at = time.monotonic()
 
     def __enter__(self) -> Outbox:
         return self
@@ -72,6 +80,11 @@ class Outbox:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+
+    @property
+    def kind(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._database.kind
 
     @property
     def place(self) -> str:
@@ -103,6 +116,10 @@ class Outbox:
         if not self.is_current():
             raise DamagedOutbox(f"{self.place} was replaced")
 
+    def take_over(self, local: Outbox) -> int:
+        """Move what a local outbox holds to here; return how many events there were."""
+        return merge(local._database, self._database)
+
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """Let all that is done inside happen together or not at all."""
         return self._database.transaction()
@@ -133,12 +150,13 @@ class Outbox:
         :param no_longer_pending: keys of alerts of which nothing is to be counted any more.
         :raises OutboxError: when nothing could be written; then nothing was.
         """
+        closed = sorted(closed)
         with self._database.transaction():
             # The ledger first: its rows put in order what several controllers write about one alert.
             if opened is not None:
                 self._remember(fingerprint, opened, server)
             self._database.run_each(
-                "UPDATE flashduty_open_alerts SET details = :details"
+                "UPDATE flashduty_open_alerts SET details = :details, batch = NULL"
                 " WHERE fingerprint = :fingerprint AND alert_key = :key",
                 [
                     {
@@ -151,11 +169,21 @@ class Outbox:
             )
             self._database.run_each(
                 "DELETE FROM flashduty_open_alerts WHERE fingerprint = :fingerprint AND alert_key = :key",
-                [{"fingerprint": fingerprint, "key": key} for key in sorted(closed)],
+                [{"fingerprint": fingerprint, "key": key} for key in closed],
             )
             pending_alerts.remember(self._database, fingerprint, pending)
             pending_alerts.forget(self._database, fingerprint, no_longer_pending)
             now = self._database.now()
+            if self._is_spool:
+                self._database.run_each(
+                    "INSERT INTO flashduty_closings (fingerprint, alert_key, closed_at)"
+                    " VALUES (:fingerprint, :key, :now) ON CONFLICT (fingerprint, alert_key) DO UPDATE"
+                    " SET closed_at = excluded.closed_at, batch = NULL",
+                    [
+                        {"fingerprint": fingerprint, "key": key, "now": now}
+                        for key in closed
+                    ],
+                )
             self._database.run_each(
                 "INSERT INTO flashduty_events (fingerprint, server, kind, key, payload, run_id, added_at)"
                 " VALUES (:fingerprint, :server, :kind, :key, :payload, :run_id, :now)",
@@ -177,12 +205,13 @@ class Outbox:
         # Raised again: it opened when it opened, and what was confirmed stays confirmed.
         self._database.run(
             "INSERT INTO flashduty_open_alerts"
-            " (fingerprint, alert_key, server, origin, title, status, opened_at, details)"
-            " VALUES (:fingerprint, :key, :server, :origin, :title, :status, :opened_at, :details)"
+            " (fingerprint, alert_key, server, origin, title, status, opened_at, raised_at, details)"
+            " VALUES (:fingerprint, :key, :server, :origin, :title, :status, :opened_at, :now, :details)"
             " ON CONFLICT (fingerprint, alert_key) DO UPDATE SET server = excluded.server,"
             " origin = excluded.origin, title = excluded.title, status = excluded.status,"
-            " details = excluded.details",
+            " details = excluded.details, raised_at = excluded.raised_at, batch = NULL",
             {
+                "now": self._database.now(),
                 "fingerprint": fingerprint,
                 "key": alert.alert_key,
                 "server": server,
@@ -334,6 +363,8 @@ class Outbox:
             now = self._database.now()
             pause = 0.0
             if rate_limit:
+                # Two couriers that count at the same time would spend the limit twice.
+                self._database.lock(f"flashduty rate limit {fingerprint}")
                 allowed, pause = self._allowance(fingerprint, rate_limit, now)
                 limit = min(limit, allowed)
             where, values = _where(key=key)
@@ -345,7 +376,7 @@ class Outbox:
                     " AND NOT EXISTS (SELECT 1 FROM flashduty_events AS earlier"
                     "  WHERE earlier.undeliverable_at IS NULL AND earlier.fingerprint = event.fingerprint"
                     "  AND earlier.kind = event.kind AND earlier.key = event.key AND earlier.id < event.id)"
-                    " ORDER BY attempts, id LIMIT :limit",
+                    f" ORDER BY attempts, id LIMIT :limit{self._database.skip_locked}",
                     {"fingerprint": fingerprint, "now": now, "limit": limit, **values},
                 )
             ]
@@ -454,6 +485,17 @@ class Outbox:
                 ],
             )
 
+    def renew(self, courier: str) -> None:
+        """Let the claims of a living courier go on. To be called often: it does something when it is due."""
+        if time.monotonic() - self._renewed_at < LEASE / 3:
+            return
+        with self._database.transaction():
+            self._database.run(
+                "UPDATE flashduty_events SET claimed_until = :until WHERE claimed_by = :courier",
+                {"courier": courier, "until": self._database.now() + LEASE},
+            )
+        self._renewed_at = time.monotonic()
+
     def release(self, courier: str) -> None:
         """Give back all that a courier has claimed."""
         with self._database.transaction():
@@ -499,6 +541,10 @@ class Outbox:
                 max_undeliverable,
             )
             self._delete_unconfirmed_alerts()
+            self._database.run(
+                "DELETE FROM flashduty_merges WHERE merged_at < :oldest",
+                {"oldest": oldest},
+            )
         return dropped
 
     def _prune(self, which: str, column: str, oldest: float, most: int) -> int:
@@ -590,8 +636,8 @@ class Outbox:
         """Let the integration ``:mine`` have open alerts; where it has an alert already, that one stays."""
         moved = self._database.run(
             "INSERT INTO flashduty_open_alerts"
-            " (fingerprint, alert_key, server, origin, title, status, opened_at, confirmed, details)"
-            " SELECT :mine, alert_key, :server, origin, title, status, opened_at, confirmed, details"
+            " (fingerprint, alert_key, server, origin, title, status, opened_at, raised_at, confirmed, details)"
+            " SELECT :mine, alert_key, :server, origin, title, status, opened_at, raised_at, confirmed, details"
             f" FROM flashduty_open_alerts WHERE {which} AND fingerprint <> :mine ORDER BY opened_at"
             " ON CONFLICT (fingerprint, alert_key) DO NOTHING",
             values,

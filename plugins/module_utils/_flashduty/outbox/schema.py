@@ -46,11 +46,25 @@ CREATE TABLE flashduty_open_alerts (
     title TEXT NOT NULL,
     status TEXT NOT NULL,
     opened_at DOUBLE PRECISION NOT NULL,
+    raised_at DOUBLE PRECISION NOT NULL,
     confirmed INTEGER NOT NULL DEFAULT 0,
     details TEXT NOT NULL,
+    batch TEXT,
     PRIMARY KEY (fingerprint, alert_key)
 );
 CREATE INDEX flashduty_open_by_origin ON flashduty_open_alerts (origin, fingerprint);
+
+CREATE TABLE flashduty_closings (
+    fingerprint TEXT NOT NULL,
+    alert_key TEXT NOT NULL,
+    closed_at DOUBLE PRECISION NOT NULL,
+    batch TEXT,
+    PRIMARY KEY (fingerprint, alert_key)
+);
+CREATE TABLE flashduty_merges (
+    batch TEXT PRIMARY KEY,
+    merged_at DOUBLE PRECISION NOT NULL
+);
 
 CREATE TABLE flashduty_requests (
     fingerprint TEXT NOT NULL,

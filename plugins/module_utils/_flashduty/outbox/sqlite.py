@@ -39,6 +39,10 @@ class SqliteDatabase:
     :raises OutboxError: when the file cannot be used.
     """
 
+    kind = "sqlite"
+    # One transaction writes at a time.
+    skip_locked = ""
+
     def __init__(
         self,
         folder: str,
@@ -77,6 +81,9 @@ class SqliteDatabase:
                 yield
             finally:
                 self._depth -= 1
+
+    def lock(self, name: str) -> None:
+        """See ``Database``. One transaction writes at a time, so there is nothing to do."""
 
     def rows(self, sql: str, values: Values | None = None) -> list[tuple[t.Any, ...]]:
         """See ``Database``."""

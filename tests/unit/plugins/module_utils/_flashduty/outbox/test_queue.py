@@ -58,9 +58,18 @@ def time() -> Time:
     return Time()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> OutboxLocation:
+    """A place for an outbox, of each kind."""
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_schema()
+    return OutboxLocation(str(tmp_path / "state"), url)
+
+
 @pytest.fixture
-def outbox(tmp_path: Path, time: Time) -> t.Iterator[Outbox]:
-    with open_outbox(OutboxLocation(str(tmp_path / "state")), now=time) as outbox:
+def outbox(location: OutboxLocation, time: Time) -> t.Iterator[Outbox]:
+    with open_outbox(location, now=time) as outbox:
         yield outbox
 
 
