@@ -38,6 +38,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base i
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+        IntegrationStatus,
         Outbox,
     )
 
@@ -45,7 +46,10 @@ if t.TYPE_CHECKING:
 class ActionModule(ControllerAction):
     """Deliver what waits in the outbox of the controller."""
 
-    mutually_exclusive = [["retry_undeliverable", "discard_undeliverable"]]
+    mutually_exclusive = [
+        ["retry_undeliverable", "discard_undeliverable"],
+        ["adopt", "discard_others"],
+    ]
 
     def argument_spec(self) -> dict[str, t.Any]:
         return outbox_flush_argument_spec()
@@ -62,8 +66,30 @@ class ActionModule(ControllerAction):
             if self._task.check_mode:
                 result = _prediction(outbox, connections, options)
             else:
+                changed = _settle_others(outbox, connections, options)
                 result = _flush(outbox, connections, options, max_in_flight, rate_limit)
+                result["changed"] = result["changed"] or changed
+            self._warn_of_what_stays(result, _others(outbox, connections))
         return {**result, "state_path": location.path}
+
+    def _warn_of_what_stays(
+        self, result: Result, others: t.Sequence[IntegrationStatus]
+    ) -> None:
+        """Say what this task leaves behind, with the way out."""
+        if result["undeliverable"] and not result.get("failed"):
+            self.warn(
+                f"{_events(result['undeliverable'])} refused by Flashduty at some time, and kept. Mend the cause and set"
+                " retry_undeliverable, or set discard_undeliverable."
+            )
+        waiting = sum(one.waiting for one in others)
+        alerts = sum(one.open_alerts for one in others)
+        if waiting or alerts:
+            servers = ", ".join(sorted({one.server for one in others if one.server}))
+            self.warn(
+                f"The outbox holds {waiting} waiting events and {alerts} open alerts of integration keys that are not in"
+                f" force{f' (for {servers})' if servers else ''}. Set adopt to send them with the keys in force, or"
+                " discard_others."
+            )
 
     def _connections(self, options: dict[str, t.Any]) -> dict[str, Connection]:
         """Return the connections that are configured, by kind."""
@@ -75,6 +101,35 @@ class ActionModule(ControllerAction):
             if has_integration_key(layers, kind=kind)
         ] or ["alert"]
         return {kind: self.resolve(layers, kind=kind).connection for kind in configured}
+
+
+def _others(
+    outbox: Outbox, connections: t.Mapping[str, Connection]
+) -> list[IntegrationStatus]:
+    """Return what the outbox holds for integrations that are not in force."""
+    mine = {connection.fingerprint for connection in connections.values()}
+    return [one for one in outbox.integrations() if one.fingerprint not in mine]
+
+
+def _settle_others(
+    outbox: Outbox,
+    connections: t.Mapping[str, Connection],
+    options: t.Mapping[str, t.Any],
+) -> bool:
+    """Adopt or discard what belongs to other keys, where that is asked for; return whether there was any."""
+    others = _others(outbox, connections)
+    if options["discard_others"] and others:
+        return outbox.discard(one.fingerprint for one in others) > 0
+    moved = 0
+    if options["adopt"]:
+        for kind, connection in connections.items():
+            moved += outbox.adopt(
+                kind,
+                connection.fingerprint,
+                server=connection.server,
+                others=[one.fingerprint for one in others if one.kind == kind],
+            )
+    return moved > 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -181,6 +181,8 @@ def outbox_flush_argument_spec() -> dict[str, t.Any]:
         "rate_limit": {"type": "int"},
         "retry_undeliverable": {"type": "bool", "default": False},
         "discard_undeliverable": {"type": "bool", "default": False},
+        "adopt": {"type": "bool", "default": False},
+        "discard_others": {"type": "bool", "default": False},
     }
 
 

@@ -58,6 +58,19 @@ options:
       - Whether events that Flashduty refused are deleted before anything is sent.
     type: bool
     default: false
+  adopt:
+    description:
+      - Whether the integrations in force get what waits, was refused or is open for other integration keys, such as
+        after a key was changed.
+      - It cannot be used together with O(discard_others).
+    type: bool
+    default: false
+  discard_others:
+    description:
+      - Whether what waits, was refused or is open for integration keys that are not in force is deleted. The alerts stay
+        open in Flashduty.
+    type: bool
+    default: false
   max_in_flight:
     description:
       - How many requests are under way at a time, at most. It is V(32) where it is not set.
@@ -96,6 +109,18 @@ EXAMPLES = r"""
   flashcat.flashduty.outbox_flush:
     integration_key: "{{ vault_flashduty_integration_key }}"
     retry_undeliverable: true
+  run_once: true
+
+- name: Send with the new key what waited for the old one
+  flashcat.flashduty.outbox_flush:
+    integration_key: "{{ vault_flashduty_integration_key }}"
+    adopt: true
+  run_once: true
+
+- name: Forget what waits for keys that nobody has any more
+  flashcat.flashduty.outbox_flush:
+    integration_key: "{{ vault_flashduty_integration_key }}"
+    discard_others: true
   run_once: true
 
 - name: Forget what was refused

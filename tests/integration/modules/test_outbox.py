@@ -360,3 +360,48 @@ def test_what_was_refused_can_be_forgotten(
     assert (results["discard"]["discarded"], results["discard"]["changed"]) == (1, True)
     assert results["look"]["counts"]["undeliverable"] == 0
     assert (playground.folder / "state" / "outbox.sqlite3").exists()
+
+
+def test_what_belongs_to_another_key_is_said_adopted_or_discarded(
+    playground: Playground,
+) -> None:
+    flashduty = playground.flashduty
+    state = {"state_path": str(playground.folder / "moved")}
+    old = flashduty.push_url.replace(flashduty.alert_key, "0" * 32)
+    away = {"push_url": old.replace(flashduty.url, "http://127.0.0.1:1"), **state}
+    new = {"push_url": flashduty.push_url, "wait": 20, **state}
+
+    def queue(alert_key: str) -> Task:
+        return playground.task(
+            "alert_event",
+            title_rule="Waits for the old key",
+            event_status="Info",
+            alert_key=alert_key,
+            retries=0,
+            queue_on_failure=True,
+            **away,
+        )
+
+    answers = playground.perform(
+        {
+            "queue": queue("moved"),
+            "left": playground.task("outbox_flush", **new),
+            "adopted": playground.task("outbox_flush", **new, adopt=True),
+            "queue another": queue("dropped"),
+            "discarded": playground.task("outbox_flush", **new, discard_others=True),
+            "both": playground.task(
+                "outbox_flush", **new, adopt=True, discard_others=True
+            ),
+        }
+    )
+
+    (warning,) = answers["left"]["warnings"]
+    assert "1 waiting events" in warning and "127.0.0.1:1" in warning
+    assert (answers["left"]["delivered"], answers["left"]["failed"]) == (0, False)
+    assert (answers["adopted"]["delivered"], answers["adopted"]["changed"]) == (1, True)
+    assert "warnings" not in answers["adopted"]
+    assert answers["discarded"]["changed"] is True
+    assert answers["discarded"]["waiting_for_others"] == 0
+    assert answers["both"]["failed"] is True
+    assert {"moved"} <= {event["alert_key"] for event in flashduty.events()}
+    assert "dropped" not in {event["alert_key"] for event in flashduty.events()}
