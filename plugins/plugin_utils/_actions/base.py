@@ -40,6 +40,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     Layer,
     ResolvedConnection,
+    remember_pipe,
     resolve_connection,
     resolve_open_api,
     resolve_outbox,
@@ -61,6 +62,9 @@ from .._ansible.config import (
     open_api_layers,
 )
 from .._ansible.misspelt import misspelt_options
+
+# Strategies load this file before they fork a worker for each host. A key that comes out of a pipe is there only once.
+remember_pipe(configured_layers())
 
 Result = dict[str, t.Any]
 
