@@ -27,9 +27,10 @@ _VOLATILE = [
         (r"ansible-local-\w+", "ansible-local-…"),
         (r"(ansible_[\w.]{1,100}?_payload)_\w{6,}", r"\1_…"),
         (rf"(?<=[/._-]tmp){_RANDOM}", "…"),
-        # Hidden files, and what is in a folder for temporary ones.
+        # Hidden files, and what is in a folder for temporary ones; a word of eight letters is none of these.
+        (rf"(/\.(?:[\w.-]{{0,80}}[._-])){_RANDOM}({_SUFFIX})", r"\1…\2"),
         (
-            rf"(/(?:\.|(?:tmp|shm)/)(?:[\w.-]{{0,80}}[._-])?){_RANDOM}({_SUFFIX})",
+            rf"(/(?:tmp|shm)/(?:[\w.-]{{0,80}}[._-])?)(?![a-z_]{{8}}){_RANDOM}({_SUFFIX})",
             r"\1…\2",
         ),
         (rf"(/[\w.-]{{0,80}}[._-]){_SURELY_RANDOM}({_SUFFIX})(?!/)", r"\1…\2"),
