@@ -48,6 +48,8 @@ if t.TYPE_CHECKING:
 
 Result = t.TypeVar("Result")
 
+# Seconds that a run waits at its end, beside one attempt, for what only earlier runs have left.
+_WAIT_FOR_EARLIER_EVENTS = 1.0
 # Seconds that a courier gets to end beyond the time it was given.
 _GRACE = 2.0
 # Seconds that a courier goes on whose outbox was given up.
@@ -103,6 +105,8 @@ class Delivery:
         self._run: Run | None = None
         self._watch: dict[str, t.Any] | None = None
         self._dropped = 0
+        # Whether this run has put events of its own into the outbox.
+        self._has_own_events = False
         # Whether an operation on the outbox is under way: a signal may come in the middle of it.
         self.busy = False
 
@@ -150,6 +154,7 @@ class Delivery:
             lambda outbox: _end_run(outbox, run, **how), []
         )
         if closed:
+            self._has_own_events = True
             self._wake_courier()
         return closed
 
@@ -195,14 +200,19 @@ class Delivery:
 
         stored = self._with_outbox(store, False)
         if stored and events:
+            self._has_own_events = True
             self._wake_courier()
         return stored
 
     def flush(self, timeout: float) -> DeliveryReport:
         """Let the courier empty the outbox and end, and return how things stand then.
 
-        :param timeout: seconds to wait at most.
+        :param timeout: seconds to wait at most; a run that has no events of its own waits less, so that a service that is
+            away does not slow down each run that has nothing to say.
         """
+        if not self._has_own_events:
+            attempt = max((c.timeout for c in self._connections.values()), default=0.0)
+            timeout = min(timeout, attempt + _WAIT_FOR_EARLIER_EVENTS)
         deadline = time.monotonic() + timeout
         if (
             self._courier is None
@@ -347,7 +357,7 @@ class Delivery:
 
     def _send_finish(self, seconds: float) -> None:
         if (
-            self._write_message({"finish": seconds})
+            self._write_message({"finish": seconds, "retry": self._has_own_events})
             and self._courier is not None
             and self._courier.stdin is not None
         ):

@@ -20,8 +20,9 @@ do by lines of JSON on its standard input, never by arguments or the environment
     The run is to be watched; see ``RunWatch.from_message``.
 ``{"progress": {…}}``
     How far it is; see ``run_watch.py``.
-``{"finish": seconds}``
-    The run has ended well: empty the outbox within that time, and end.
+``{"finish": seconds, "retry": false}``
+    The run has ended well: empty the outbox within that time, and end. Without ``retry`` a failed attempt is the last one;
+    by default others follow within the time.
 
 When the run ends without a finish it was killed: the courier delivers what is there, for a minute at most.
 
@@ -135,6 +136,8 @@ class Courier:
         self._stdin_closed = False
         self._run_missing_since: float | None = None
         self._was_killed = False
+        # Whether a failed attempt is followed by another one before the deadline.
+        self._retries_at_end = True
         self._max_in_flight = max_in_flight
         self._senders = 0
         # For the coordinating thread: messages of the run, and results of attempts.
@@ -270,6 +273,7 @@ class Courier:
         elif "run" in news and self._watch_run is not None:
             self._watch = self._watch_run(news["run"])
         elif "finish" in news:
+            self._retries_at_end = news.get("retry", True)
             self._set_deadline(float(news["finish"]))
 
     def _detect_run_exit(self) -> None:
@@ -336,6 +340,8 @@ class Courier:
             retry_after=error.retry_after,
             jitter=self._clock.jitter(),
         )
+        if not self._retries_at_end:
+            wait = float("inf")
         destination.resumes_at = max(destination.resumes_at, now + wait)
         if error.retry_after is not None:
             destination.asked_until = max(destination.asked_until, now + wait)

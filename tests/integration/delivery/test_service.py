@@ -148,6 +148,22 @@ def test_a_service_that_is_away_gets_it_later_with_the_time_at_which_it_happened
     assert all(event["event_time"] <= event["received_at"] - 1 for event in events)
 
 
+@pytest.mark.any_core
+def test_a_run_with_nothing_to_say_does_not_wait_for_a_service_that_is_away(
+    stage: Stage,
+) -> None:
+    stage.flashduty.stop()
+    stage.play(FAILING, flush_timeout="1")
+
+    run = stage.play_something_else(flush_timeout="100")
+
+    assert "NOT delivered: connection refused at" in closing_line(run)
+    assert run.duration < 60
+    stage.flashduty.start()
+    assert closing_line(stage.play_something_else()) == ""
+    assert hosts_of(stage.flashduty.alerts()) == ALL
+
+
 def test_a_wrong_key_is_told_once_and_the_events_are_kept_aside(stage: Stage) -> None:
     wrong = stage.flashduty.push_url.replace(stage.flashduty.alert_key, "0" * 32)
 

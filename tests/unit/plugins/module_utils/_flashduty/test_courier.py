@@ -108,10 +108,12 @@ class Courier:
         self.process.stdin.write(json.dumps(message) + "\n")
         self.process.stdin.flush()
 
-    def finish(self, seconds: float, *, patience: float = 30.0) -> float:
+    def finish(
+        self, seconds: float, *, patience: float = 30.0, retry: bool = True
+    ) -> float:
         """Say that the run has ended well; return the seconds until the courier has ended."""
         started = time.monotonic()
-        self.tell(finish=seconds)
+        self.tell(finish=seconds, retry=retry)
         assert self.process.wait(patience) == 0
         return time.monotonic() - started
 
@@ -184,6 +186,24 @@ def test_what_waits_is_delivered_until_it_is_told_to_finish(
     assert sorted(delivered(flashduty)) == sorted(event.key for event in events)
     assert outbox.counts()["waiting"] == 0
     assert flashduty.events()[0]["event_time"] == events[0].event_time
+
+
+def test_without_retry_a_failed_attempt_is_the_last_one(
+    start: t.Callable[..., Courier],
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+) -> None:
+    add(outbox, connection, alert("first"), alert("second"))
+    flashduty.misbehave({"kind": "error", "code": "InternalError", "times": 0})
+
+    # It ends by itself, long before the time is over.
+    start().finish(600, retry=False)
+
+    assert outbox.counts()["waiting"] == 2
+    flashduty.behave()
+    start().finish(600, retry=False)
+    assert sorted(delivered(flashduty)) == ["first", "second"]
 
 
 def test_what_comes_later_is_delivered_at_once(
