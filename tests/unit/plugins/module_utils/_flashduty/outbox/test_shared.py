@@ -131,7 +131,8 @@ def test_the_local_outbox_serves_with_one_warning(
 
     assert len(warnings) == 1
     assert "s3cret-word" not in warnings[0]
-    assert outbox.use(waiting, []) == ["a", "b"]
+    nothing: list[str] = []
+    assert outbox.use(waiting, nothing) == ["a", "b"]
     assert outbox.location == location.local()
     outbox.close()
 
