@@ -98,7 +98,10 @@ options:
     MODULE = r"""
 options: {}
 notes:
-  - Every connection option that a task does not set, nor C(module_defaults), is taken from the environment variable
+  - Where neither the task nor C(module_defaults) sets the key of the alert integration, the variables
+    C(flashduty_integration_key) and C(flashduty_push_url) of the play, host or group count, as they do for the
+    callback, so that the key may live in Ansible Vault. What a managed machine has set as a fact does not count.
+  - Every connection option that is not set by then is taken from the environment variable
     C(FLASHDUTY_) followed by the option's name in upper case, such as E(FLASHDUTY_TIMEOUT), and then from the key of
     the option's name in the section C([flashduty]) of C(ansible.cfg). Both are those of the controller.
   - The integration key is decided by the first of these places that sets one of O(integration_key),

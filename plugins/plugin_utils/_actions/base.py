@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import functools
 import re
 import time
 import traceback
@@ -137,7 +138,7 @@ class ControllerAction(ActionBase, abc.ABC):
     def layers(
         self, options: t.Mapping[str, t.Any], *, own_key_for: str = "alert"
     ) -> list[Layer]:
-        """Return the places that can set options, the task first.
+        """Return the places that can set options: the task, the variables of its host, and the configuration.
 
         :param own_key_for: see :func:`task_layer`.
         """
@@ -152,7 +153,12 @@ class ControllerAction(ActionBase, abc.ABC):
             folder=self._loader.get_basedir(),
             own_key_for=own_key_for,
         )
-        return [task, *configured_layers()]
+        return [task, *self._variables_layers, *configured_layers()]
+
+    @functools.cached_property
+    def _variables_layers(self) -> list[Layer]:
+        """The integration that variables of the task's host choose, without facts. Read once: it may warn."""
+        return [] if self.variables is None else [self.variables.integration]
 
     def learn(self, task_vars: t.Mapping[str, t.Any]) -> Redactor:
         """Return the one way out for texts: it knows what is secret in the run, in this task, and in our configuration."""
@@ -170,8 +176,10 @@ class ControllerAction(ActionBase, abc.ABC):
 
     def resolve_open_api(self, options: t.Mapping[str, t.Any]) -> OpenApiConnection:
         """Find out how the Open API is reached, and keep its key out of the result from now on."""
-        task, *_configured = self.layers(options)
-        connection = resolve_open_api([task, *open_api_layers()])
+        task = self.layers(options)[0]
+        connection = resolve_open_api(
+            [task, *self._variables_layers, *open_api_layers()]
+        )
         self._keys.add(connection.key)
         return connection
 

@@ -115,7 +115,11 @@ def misspelt_role_variables(role: str, names: t.Iterable[str]) -> list[str]:
 
 def meant(name: str, known: t.Iterable[str]) -> str:
     """Return a question with the nearest real name, or nothing where none is near."""
-    found = _nearest(name, known, 0.6)
+    known = list(known)
+    words = set(name.split("_"))
+    # A name of which a word was left out is nearer than one that has other words.
+    longer = [one for one in known if words < set(one.split("_"))]
+    found = _nearest(name, longer, 0.6) or _nearest(name, known, 0.6)
     return f" Did you mean {found}?" if found else ""
 
 

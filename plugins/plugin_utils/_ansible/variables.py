@@ -17,6 +17,7 @@ from ansible.template import Templar
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
     parse_duration,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import Layer
 
 from .._alerts.model import AlertOverrides
 from .._alerts.run_context import LOCALHOST
@@ -37,6 +38,17 @@ DESCRIPTION = "flashduty_description"
 NAMESPACE = "flashduty_alert_namespace"
 INTEGRATION_KEY = "flashduty_integration_key"
 PUSH_URL = "flashduty_push_url"
+
+
+def integration_layer(key: str | None, push_url: str | None) -> Layer:
+    """Return the variables of a host as a place that can set the key of alerts, so that it may live in Ansible Vault.
+
+    :param key: the value of ``flashduty_integration_key``, templated.
+    :param push_url: the value of ``flashduty_push_url``, templated.
+    """
+    names = {"integration_key": INTEGRATION_KEY, "push_url": PUSH_URL}
+    values = {"integration_key": key, "push_url": push_url}
+    return Layer("variables", values.get, lambda option: names.get(option, option))
 
 
 class PlayHosts(t.NamedTuple):
@@ -273,6 +285,11 @@ class Variables:
         except ValueError as exc:
             self._warn(f"{name} {exc}. The option {option} is used.")
             return None
+
+    @property
+    def integration(self) -> Layer:
+        """The integration that was chosen here, as a place that can set the key of alerts."""
+        return integration_layer(self.text(INTEGRATION_KEY), self.text(PUSH_URL))
 
     def overrides(self, label_vars: t.Iterable[str]) -> AlertOverrides:
         """Return what the variables say about an alert.

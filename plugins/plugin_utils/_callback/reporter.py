@@ -25,7 +25,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
     ConfigurationError,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    Layer,
     has_integration_key,
     resolve_connection,
 )
@@ -72,6 +71,7 @@ from .._ansible.variables import (
     STATUS,
     PlayHosts,
     Variables,
+    integration_layer,
 )
 from .run_record import RunRecord
 
@@ -811,7 +811,7 @@ class RunReporter:
         """
         try:
             connection = resolve_connection(
-                [_variables_layer(key, push_url), *configured_layers()],
+                [integration_layer(key, push_url), *configured_layers()],
                 tolerate=self._warn,
             ).connection
         except ConfigurationError as exc:
@@ -939,10 +939,3 @@ class RunReporter:
 
             self._lines[key] = lines_in_file(*key, project=self._project)
         return self._lines[key]
-
-
-def _variables_layer(key: str | None, push_url: str | None) -> Layer:
-    """Return the variables of a host as a place that can set the key, so that it may live in Ansible Vault."""
-    names = {"integration_key": INTEGRATION_KEY, "push_url": PUSH_URL}
-    values = {"integration_key": key, "push_url": push_url}
-    return Layer("variables", values.get, lambda option: names.get(option, option))

@@ -203,6 +203,42 @@ class TestEnvironment:
             assert key not in by_environment.written
 
 
+@pytest.mark.any_core
+def test_variables_of_the_play_choose_the_integration_of_alerts(
+    playground: Playground,
+) -> None:
+    flashduty = playground.flashduty
+    answers = playground.perform(
+        {
+            "from the variable": send(playground, "from the variable"),
+            "the task comes first": send(
+                playground, "no", integration_key=WRONG_KEY, api_url=flashduty.url
+            ),
+            "diagnosis": diagnose(playground),
+            "flush": playground.task("outbox_flush"),
+            "close": playground.task("close_alerts", older_than="1s"),
+            "change": change(playground, "no key of its own"),
+            "bare": send(playground, "no")
+            | {"vars": {"flashduty_push_url": f"{flashduty.url}/x"}},
+        },
+        play={"vars": {"flashduty_push_url": flashduty.push_url}},
+        environment={
+            "FLASHDUTY_INTEGRATION_KEY": WRONG_KEY,
+            "FLASHDUTY_API_URL": "http://127.0.0.1:9",
+        },
+    )
+
+    assert answers["from the variable"]["changed"] is True
+    assert "from the variable" in arrived(flashduty)
+    assert answers["the task comes first"]["error"]["code"] == "InvalidParameter"
+    alert = answers["diagnosis"]["alert"]
+    assert alert["sources"]["integration_key"] == "flashduty_push_url"
+    assert [name for name in ("flush", "close") if answers[name].get("failed")] == []
+    assert "a key of its own" in answers["change"]["msg"]
+    assert "flashduty_push_url has no integration_key" in answers["bare"]["msg"]
+    assert flashduty.alert_key not in answers.written
+
+
 @pytest.fixture(scope="module")
 def by_file(playground: Playground) -> Answers:
     flashduty = playground.flashduty

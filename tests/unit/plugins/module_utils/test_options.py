@@ -327,6 +327,30 @@ class TestKey:
         assert error.option == "push_url"
         assert "push_url has no integration_key in it" in str(error)
 
+    @pytest.mark.parametrize("own", [{}, {"FLASHDUTY_PUSH_URL": push_url()}])
+    def test_a_push_url_without_a_key_borrows_none_from_another_place(
+        self, own: dict[str, str]
+    ) -> None:
+        bare = f"https://elsewhere.example.com{ALERT_PATH}"
+        below = environment_layer({"FLASHDUTY_INTEGRATION_KEY": OTHER_KEY, **own})
+
+        for layer in (
+            task_layer({"push_url": bare}),
+            environment_layer({"FLASHDUTY_PUSH_URL": bare}),
+            ini_layer({"push_url": bare}.get),
+            Layer("variables", {"push_url": bare}.get),
+        ):
+            with pytest.raises(ConfigurationError, match="has no integration_key"):
+                resolve_connection([layer, below])
+
+    def test_the_url_for_changes_borrows_no_key_of_alerts(self) -> None:
+        bare = f"{HOST}{CHANGE_PATH}"
+        task = {"change_push_url": bare, "integration_key": KEY}
+
+        error = problem(task, {"FLASHDUTY_CHANGE_INTEGRATION_KEY": KEY}, kind="change")
+
+        assert "change_push_url has no integration_key in it" in str(error)
+
     @pytest.mark.parametrize(
         ("values", "names"),
         [
@@ -676,7 +700,7 @@ class TestArgumentSpecs:
         assert hidden == {
             name
             for name in spec()
-            if name.endswith(("integration_key", "push_url", "app_key"))
+            if name.endswith(("integration_key", "push_url", "app_key", "state_url"))
         }
 
 

@@ -119,7 +119,7 @@ def test_what_the_documentation_names_is_known() -> None:
     named = {
         name for text in texts for name in re.findall(r"FLASHDUTY_[A-Z_]*[A-Z]", text)
     }
-    examples = {"FLASHDUTY_DRYRUN"}
+    examples = {"FLASHDUTY_DRYRUN", misspelt.BASE_URL_VARIABLE}
 
     assert {
         name
