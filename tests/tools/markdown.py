@@ -28,12 +28,11 @@ from tests.tools.environments import ROOT
 SOURCE = ROOT / "docs" / "docsite" / "rst"
 TARGET = ROOT / "docs"
 PREFIX = "ansible_collections.flashcat.flashduty.docsite."
+# A guide begins with its licence, as a comment.
+LICENCE = re.compile(r"\.\.\n((?:  .*\n)+)")
 HEAD = """\
 <!--
-Copyright (c) 2026, Flashcat
-GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
-SPDX-License-Identifier: GPL-3.0-or-later
-
+{licence}
 Written by tests/tools/markdown.py from docsite/rst/{name}. Change that file.
 -->
 """
@@ -266,8 +265,9 @@ def markdown(path: Path) -> str:
         directives.register_directive(name, directive)
     for name, role in ROLES.items():
         roles.register_local_role(name, role)
+    source = path.read_text(encoding="utf-8")
     document = publish_doctree(
-        path.read_text(encoding="utf-8"),
+        source,
         source_path=str(path),
         settings_overrides={
             "halt_level": 2,
@@ -277,7 +277,9 @@ def markdown(path: Path) -> str:
         },
     )
     text = _Markdown().blocks(document)
-    return f"{HEAD.format(name=path.name)}\n{text}\n"
+    comment = LICENCE.match(source)
+    licence = textwrap.dedent(comment[1]) if comment else ""
+    return f"{HEAD.format(name=path.name, licence=licence)}\n{text}\n"
 
 
 DIRECTIVES: dict[str, type[Directive]] = {
