@@ -94,6 +94,30 @@ options:
     type: str
 """
 
+    # The key for changes, which every module takes, so that one module_defaults serves all.
+    CHANGE = r"""
+options:
+  change_integration_key:
+    description:
+      - The key of the change integration, which has a key of its own. It is a secret.
+      - All modules take the options for the key of either integration, so that one C(module_defaults) serves all.
+        M(flashcat.flashduty.change_event), M(flashcat.flashduty.outbox_flush), M(flashcat.flashduty.connection_info) and
+        the role P(flashcat.flashduty.deployment#role) use this one.
+      - Outside the task, it is E(FLASHDUTY_CHANGE_INTEGRATION_KEY), or C(change_integration_key) in C(ansible.cfg).
+    type: str
+  change_integration_key_file:
+    description:
+      - The path of a file on the controller that holds the key of the change integration and nothing else.
+      - Outside the task, it is E(FLASHDUTY_CHANGE_INTEGRATION_KEY_FILE), or C(change_integration_key_file) in
+        C(ansible.cfg).
+    type: path
+  change_push_url:
+    description:
+      - The whole push URL of the change integration. It is a secret, since it holds the key.
+      - Outside the task, it is E(FLASHDUTY_CHANGE_PUSH_URL), or C(change_push_url) in C(ansible.cfg).
+    type: str
+"""
+
     # How a module finds what its task does not set.
     MODULE = r"""
 options: {}

@@ -33,7 +33,10 @@ def connection_argument_spec() -> dict[str, t.Any]:
         "retries": {"type": "int"},
         "state_path": {"type": "path"},
         "state_url": {"type": "str", "no_log": True},
-        # The Open API's. All modules take it, so that one module_defaults serves all.
+        # All modules take what follows, so that one module_defaults serves all: the key for changes, and the Open API's.
+        "change_integration_key": {"type": "str", "no_log": True},
+        "change_integration_key_file": {"type": "path", "no_log": False},
+        "change_push_url": {"type": "str", "no_log": True},
         "app_key": {"type": "str", "no_log": True},
         "app_key_file": {"type": "path", "no_log": False},
     }
@@ -144,22 +147,13 @@ def change_event_argument_spec() -> dict[str, t.Any]:
 
 def configurable_options() -> set[str]:
     """Return the options of modules that the environment and ansible.cfg may hold, too."""
-    return {*_both_connections_argument_spec(), "max_in_flight", "rate_limit"}
-
-
-def _both_connections_argument_spec() -> dict[str, t.Any]:
-    return {
-        **connection_argument_spec(),
-        "change_integration_key": {"type": "str", "no_log": True},
-        "change_integration_key_file": {"type": "path", "no_log": False},
-        "change_push_url": {"type": "str", "no_log": True},
-    }
+    return {*connection_argument_spec(), "max_in_flight", "rate_limit"}
 
 
 def outbox_info_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
     return {
-        **_both_connections_argument_spec(),
+        **connection_argument_spec(),
         "limit": {"type": "int", "default": 100},
     }
 
@@ -167,7 +161,7 @@ def outbox_info_argument_spec() -> dict[str, t.Any]:
 def connection_info_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
     return {
-        **_both_connections_argument_spec(),
+        **connection_argument_spec(),
         "show": {"type": "bool", "default": False},
     }
 
@@ -175,7 +169,7 @@ def connection_info_argument_spec() -> dict[str, t.Any]:
 def outbox_flush_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
     return {
-        **_both_connections_argument_spec(),
+        **connection_argument_spec(),
         "wait": {"type": "float", "default": 60.0},
         "max_in_flight": {"type": "int"},
         "rate_limit": {"type": "int"},
@@ -197,7 +191,7 @@ def _delivering_argument_spec() -> dict[str, t.Any]:
 def runs_info_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
     return {
-        **_both_connections_argument_spec(),
+        **connection_argument_spec(),
         "playbook": {"type": "list", "elements": "str", "default": []},
         "limit": {"type": "int", "default": 100},
     }
@@ -206,7 +200,7 @@ def runs_info_argument_spec() -> dict[str, t.Any]:
 def runs_check_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
     return {
-        **_both_connections_argument_spec(),
+        **connection_argument_spec(),
         **_delivering_argument_spec(),
         "forget": {"type": "list", "elements": "str", "default": []},
     }
@@ -215,7 +209,7 @@ def runs_check_argument_spec() -> dict[str, t.Any]:
 def close_alerts_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
     return {
-        **_both_connections_argument_spec(),
+        **connection_argument_spec(),
         **_delivering_argument_spec(),
         "alert_key": {"type": "list", "elements": "str", "no_log": False},
         "host": {"type": "list", "elements": "str"},
@@ -229,7 +223,7 @@ def deployment_step_argument_spec() -> dict[str, t.Any]:
     from ._flashduty.events import ALERT_STATUSES
 
     return {
-        **_both_connections_argument_spec(),
+        **connection_argument_spec(),
         "step": {
             "type": "str",
             "choices": ["begin", "passed", "failed", "report"],

@@ -102,19 +102,25 @@ def task_layer(
     *,
     folder: str | None = None,
     own_key_for: str = "alert",
+    for_all: t.Container[str] = (),
 ) -> Layer:
     """Return the options of a task as a layer.
 
     :param own_key_for: the kind of event that ``integration_key`` and its like mean here. Where it is ``change``, they
         stand for ``change_integration_key`` and its like, which count first.
+    :param for_all: options that were set for all modules in one place. There, ``integration_key`` is the key for
+        alerts, which never serves for a change.
     """
 
     def name(option: str) -> str:
         if own_key_for == "alert":
             return option
         plain = option[len(_CHANGE_PREFIX) :]
-        if option in _CHANGE_KEY_OPTIONS and not any(
-            options.get(one) is not None for one in _CHANGE_KEY_OPTIONS
+        if (
+            option in _CHANGE_KEY_OPTIONS
+            and options.get(plain) is not None
+            and plain not in for_all
+            and not any(options.get(one) is not None for one in _CHANGE_KEY_OPTIONS)
         ):
             return plain
         return option

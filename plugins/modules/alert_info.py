@@ -17,6 +17,7 @@ description:
   - There is no call that closes an alert. M(flashcat.flashduty.alert_event) with C(event_status=Ok) does.
 extends_documentation_fragment:
   - flashcat.flashduty._connection
+  - flashcat.flashduty._connection.change
   - flashcat.flashduty._connection.module
   - flashcat.flashduty._open_api
   - flashcat.flashduty._open_api.app_key

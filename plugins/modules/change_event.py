@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - flashcat.flashduty._attributes
   - flashcat.flashduty._attributes.actiongroup_flashduty
   - flashcat.flashduty._connection
+  - flashcat.flashduty._connection.change
   - flashcat.flashduty._open_api.app_key
   - flashcat.flashduty._connection.module
   - flashcat.flashduty._sending
@@ -28,27 +29,25 @@ attributes:
     details:
       - Everything is done on the controller, unless O(send_from=target).
 options:
-  integration_key:
+  change_integration_key:
     description:
       - The key of the change integration that receives the events. It is a secret, and not the key of an alert
-        integration.
-      - It stands in the integration's push URL after C(integration_key=). Set this option, or O(integration_key_file),
-        or O(push_url).
-      - Outside the task, it is E(FLASHDUTY_CHANGE_INTEGRATION_KEY), or C(change_integration_key) in C(ansible.cfg). The
-        keys for alerts are never used for changes.
+        integration, which never serves for a change.
+      - It stands in the integration's push URL after C(integration_key=). Set this option, or
+        O(change_integration_key_file), or O(change_push_url).
+      - Outside the task, it is E(FLASHDUTY_CHANGE_INTEGRATION_KEY), or C(change_integration_key) in C(ansible.cfg).
+  integration_key:
+    description:
+      - The same as O(change_integration_key), which counts first. Set it for this module alone.
+      - Where C(module_defaults) sets it for the whole action group, it is the key of the alert integration, and does not
+        serve here. Neither does the variable C(flashduty_integration_key).
   integration_key_file:
     description:
-      - The path of a file on the controller that holds the key of the change integration and nothing else, so that no
-        key stands in a playbook or in a configuration file. White space around the key does not count.
-      - Outside the task, it is E(FLASHDUTY_CHANGE_INTEGRATION_KEY_FILE), or C(change_integration_key_file) in
-        C(ansible.cfg).
+      - The same as O(change_integration_key_file), with the rule of O(integration_key).
   push_url:
     description:
-      - The whole push URL, as it can be copied from the page of the change integration in the Flashduty console. It is
-        a secret, since it holds the key.
-      - The integration key, the host and the path are taken from it, so that neither O(integration_key) nor O(api_url)
-        is needed.
-      - Outside the task, it is E(FLASHDUTY_CHANGE_PUSH_URL), or C(change_push_url) in C(ansible.cfg).
+      - The same as O(change_push_url), with the rule of O(integration_key). Where it is the URL of the alert integration,
+        host and port are taken from it, unless O(api_url) is set.
   api_url:
     description:
       - The address of the Flashduty API without a path, for a private deployment. Where it is set nowhere, it is taken
@@ -101,7 +100,7 @@ EXAMPLES = r"""
 
 - name: Tell of a deployment, with what it concerns
   flashcat.flashduty.change_event:
-    integration_key: "{{ vault_flashduty_change_integration_key }}"
+    change_integration_key: "{{ vault_flashduty_change_integration_key }}"
     change_key: shop-api-1.4.2
     change_status: Done
     title: Deploy shop-api 1.4.2
@@ -115,7 +114,7 @@ EXAMPLES = r"""
 
 - name: Announce a change for the coming night
   flashcat.flashduty.change_event:
-    push_url: "{{ vault_flashduty_change_push_url }}"
+    change_push_url: "{{ vault_flashduty_change_push_url }}"
     change_key: CHG-4712
     change_status: Ready
     title: Switch the load balancers
@@ -127,8 +126,7 @@ EXAMPLES = r"""
   module_defaults:
     group/flashcat.flashduty.flashduty:
       integration_key: "{{ vault_flashduty_integration_key }}"
-    flashcat.flashduty.change_event:
-      integration_key: "{{ vault_flashduty_change_integration_key }}"
+      change_integration_key: "{{ vault_flashduty_change_integration_key }}"
   block:
     - name: Say that the certificates are renewed
       flashcat.flashduty.change_event:

@@ -26,9 +26,9 @@ extends_documentation_fragment:
   - flashcat.flashduty._attributes
   - flashcat.flashduty._attributes.actiongroup_flashduty
   - flashcat.flashduty._connection
+  - flashcat.flashduty._connection.change
   - flashcat.flashduty._open_api.app_key
   - flashcat.flashduty._connection.module
-  - flashcat.flashduty._outbox
 attributes:
   action:
     details:

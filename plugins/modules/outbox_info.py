@@ -23,8 +23,8 @@ extends_documentation_fragment:
   - flashcat.flashduty._attributes.actiongroup_flashduty
   - flashcat.flashduty._attributes.info
   - flashcat.flashduty._connection
+  - flashcat.flashduty._connection.change
   - flashcat.flashduty._open_api.app_key
-  - flashcat.flashduty._outbox
 attributes:
   action:
     details:

@@ -25,9 +25,9 @@ extends_documentation_fragment:
   - flashcat.flashduty._attributes
   - flashcat.flashduty._attributes.actiongroup_flashduty
   - flashcat.flashduty._connection
+  - flashcat.flashduty._connection.change
   - flashcat.flashduty._connection.module
   - flashcat.flashduty._open_api.app_key
-  - flashcat.flashduty._outbox
   - flashcat.flashduty._outbox.delivering
 attributes:
   action:

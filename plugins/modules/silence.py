@@ -21,6 +21,7 @@ description:
     it.
 extends_documentation_fragment:
   - flashcat.flashduty._connection
+  - flashcat.flashduty._connection.change
   - flashcat.flashduty._connection.module
   - flashcat.flashduty._open_api
   - flashcat.flashduty._open_api.app_key

@@ -63,6 +63,7 @@ from .._ansible.config import (
     open_api_layers,
 )
 from .._ansible.misspelt import misspelt_options
+from .._ansible.module_defaults import options_for_all
 
 # Strategies load this file before they fork a worker for each host. A key that comes out of a pipe is there only once.
 remember_pipe(configured_layers())
@@ -152,6 +153,11 @@ class ControllerAction(ActionBase, abc.ABC):
             {**options, **written},
             folder=self._loader.get_basedir(),
             own_key_for=own_key_for,
+            for_all=(
+                ()
+                if own_key_for == "alert"
+                else options_for_all(self._task, self.variables)
+            ),
         )
         return [task, *self._variables_layers, *configured_layers()]
 

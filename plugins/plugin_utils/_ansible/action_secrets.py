@@ -24,6 +24,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.secr
 
 from .._alerts.settings import read_patterns
 from .config import configured_layers
+from .module_defaults import defaults_of
 from .results import play_of
 from .run_secrets import (
     hidden_results,
@@ -124,6 +125,8 @@ def trusted_arguments(
     if written is None:
         return task.args
     omit = variables.all.get("omit")
+    defaults = defaults_of(task)
+    written = {**defaults.of_group, **defaults.of_module, **written}
     rendered = {name: variables.render(value) for name, value in written.items()}
     return {
         name: value

@@ -65,17 +65,29 @@ def by_defaults(playground: Playground) -> Answers:
             "flush takes the group's options": playground.task("outbox_flush"),
             "diagnosis takes the group's options": diagnose(playground),
             "change has its own": change(playground, "own"),
+            "change from the target": change(
+                playground, "own from the target", send_from="target"
+            ),
+            "no key of a change": {
+                **change(playground, "no"),
+                "module_defaults": {"group/flashcat.flashduty.flashduty": group},
+            },
+            "a key for this task": {
+                **change(
+                    playground, "task's own", integration_key=flashduty.change_key
+                ),
+                "module_defaults": {"group/flashcat.flashduty.flashduty": group},
+            },
             "the task comes first": send(
                 playground, "first", api_url="http://127.0.0.1:9"
             ),
         },
         play={
             "module_defaults": {
-                "group/flashcat.flashduty.flashduty": group,
-                "flashcat.flashduty.change_event": {
-                    "integration_key_file": None,
-                    "integration_key": flashduty.change_key,
-                },
+                "group/flashcat.flashduty.flashduty": {
+                    **group,
+                    "change_integration_key": flashduty.change_key,
+                }
             }
         },
         environment={
@@ -95,15 +107,20 @@ class TestDefaultsOfModules:
             "flush takes the group's options": False,
             "diagnosis takes the group's options": False,
             "change has its own": True,
+            "change from the target": True,
+            "no key of a change": False,
+            "a key for this task": True,
             "the task comes first": False,
         }
         assert [name for name, r in by_defaults.results.items() if r.get("failed")] == [
-            "the task comes first"
+            "no key of a change",
+            "the task comes first",
         ]
+        assert "a key of its own" in by_defaults["no key of a change"]["msg"]
         assert "group" in arrived(started_flashduty)
-        assert "own" in [
+        assert {"own", "own from the target", "task's own"} <= {
             event["change_key"] for event in started_flashduty.change_events()
-        ]
+        }
 
     def test_the_diagnosis_says_so(self, by_defaults: Answers) -> None:
         alert = by_defaults["diagnosis takes the group's options"]["alert"]

@@ -646,6 +646,26 @@ class TestChange:
 
         assert result.url == f"http://h:81{CHANGE_PATH}"
 
+    @pytest.mark.parametrize("option", ["integration_key", "push_url"])
+    def test_what_is_set_for_all_modules_is_the_key_for_alerts(
+        self, option: str
+    ) -> None:
+        task = {"integration_key": KEY, "push_url": push_url(KEY)}
+        layer = task_layer(
+            {option: task[option]}, own_key_for="change", for_all=[option]
+        )
+        configured = environment_layer({"FLASHDUTY_CHANGE_INTEGRATION_KEY": OTHER_KEY})
+
+        with pytest.raises(ConfigurationError, match="a key of its own"):
+            resolve_connection([layer], kind="change")
+        result = resolve_connection([layer, configured], kind="change")
+        assert result.connection.integration_key == OTHER_KEY
+
+    def test_the_name_of_its_own_counts_first(self) -> None:
+        task = {"integration_key": OTHER_KEY, "change_integration_key": KEY}
+
+        assert connection(task, kind="change").integration_key == KEY
+
     def test_a_task_may_hold_both(self) -> None:
         task = {
             "push_url": push_url(OTHER_KEY),
