@@ -57,8 +57,8 @@ options:
     required: true
   name:
     description:
-      - What is deployed. The alert of a failed deployment is closed by the next successful one with this name, so use
-        different names for what is deployed independently, such as C(shop-api production) and C(shop-api staging).
+      - What is deployed. The alert of a failed deployment closes when those with this name have passed on all hosts that had
+        failed, so use different names for what is deployed independently, such as C(shop-api production) and C(shop-api staging).
     type: str
     required: true
   version:

@@ -28,8 +28,8 @@ When the run ends without a finish it was killed: the courier delivers what is t
 
 ``events_on_exit`` makes it a courier that idles until the run has ended, however that was. It is ``{"file": …,
 "fingerprints": {kind: …}}``: the number of an inherited file descriptor, and the integration for each kind of event.
-By then the file, which may have been deleted, holds ``{"events_on_exit": [{"kind": …, "fields": {…}}],
-"deliver_after_run": …}``: events to send, and whether there is something urgent in the outbox. Most runs leave neither.
+By then the file, which may have been deleted, holds ``{"events_on_exit": [{"kind": …, "fields": {…}, "opened": …}],
+"deliver_after_run": …}``: events to send, with the fields of the alerts that they open where these are to be remembered, and whether there is something urgent in the outbox. Most runs leave neither.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ from .outbox import (
     LEASE,
     ClaimedEvent,
     DamagedOutbox,
+    OpenAlert,
     OutboxError,
     OutboxLocation,
     open_outbox,
@@ -491,11 +492,12 @@ def _read_messages(
 class EventsOnExit:
     """What a run has left to be sent after its end.
 
-    :param events: fields of events, by the fingerprint of the integration to send them with and by their kind.
+    :param events: fields of events and what is remembered of the alerts that they open, by the fingerprint of the
+        integration to send them with and by their kind.
     :param deliver_after_run: whether something urgent waits in the outbox.
     """
 
-    events: t.Sequence[tuple[str, str, dict[str, t.Any]]] = ()
+    events: t.Sequence[tuple[str, str, dict[str, t.Any], dict[str, t.Any] | None]] = ()
     deliver_after_run: bool = False
 
     @classmethod
@@ -513,7 +515,12 @@ class EventsOnExit:
             return cls()
         return cls(
             [
-                (fingerprints[event["kind"]], event["kind"], event["fields"])
+                (
+                    fingerprints[event["kind"]],
+                    event["kind"],
+                    event["fields"],
+                    event.get("opened"),
+                )
                 for event in content.get("events_on_exit", ())
                 if event["kind"] in fingerprints
             ],
@@ -525,8 +532,12 @@ class EventsOnExit:
 
     def add_to(self, outbox: Outbox) -> None:
         """Queue the events."""
-        for fingerprint, kind, fields in self.events:
-            outbox.add(fingerprint, [create(kind, fields)])
+        for fingerprint, kind, fields, opened in self.events:
+            outbox.add(
+                fingerprint,
+                [create(kind, fields)],
+                opened=OpenAlert(**opened) if opened else None,
+            )
 
 
 def _leave_no_core() -> None:

@@ -23,6 +23,7 @@ from .errors import FlashdutyError, TimeoutReached
 from .events import AlertEvent, Event
 from .outbox import (
     ClaimedEvent,
+    OpenAlert,
     OutboxError,
     OutboxLocation,
     may_have_data,
@@ -116,8 +117,41 @@ class Sender:
                 result = self.queue(result)
         return replace(result, order_problem=order_problem)
 
-    def queue(self, result: SendResult) -> SendResult:
-        """Put an event that was not sent into the outbox."""
+    def send_and_remember(self, event: AlertEvent, opened: OpenAlert) -> SendResult:
+        """Remember the alert that an event opens, and send what waits for it, then the event.
+
+        Both go to the outbox together, and the alert counts as open once the event has arrived. While the outbox is of no
+        use, the event is sent all the same.
+
+        :param opened: the alert.
+        """
+        try:
+            with open_with_fallback(self._location, warn=lambda _text: None) as outbox:
+                outbox.add(
+                    self._connection.fingerprint,
+                    [event],
+                    server=self._connection.server,
+                    opened=opened,
+                )
+                try:
+                    with self._make_client(self._connection) as client:
+                        outcome = self._empty(outbox, client, event)
+                except FlashdutyError as exc:
+                    return SendResult(event, error=exc, queued=True)
+        except OutboxError as exc:
+            result = self.send(event, queue_on_failure=True)
+            return replace(result, order_problem=str(exc))
+        if isinstance(outcome, FlashdutyError):
+            return SendResult(event, error=outcome)
+        return SendResult(event, outcome)
+
+    def queue(
+        self, result: SendResult, *, opened: OpenAlert | None = None
+    ) -> SendResult:
+        """Put an event that was not sent into the outbox.
+
+        :param opened: the alert that it opens, to be remembered.
+        """
         event = result.event
         try:
             with open_with_fallback(self._location, warn=lambda _text: None) as outbox:
@@ -125,6 +159,7 @@ class Sender:
                     self._connection.fingerprint,
                     [event],
                     server=self._connection.server,
+                    opened=opened,
                     closed=_closed_by(event),
                 )
         except OutboxError as exc:
@@ -137,7 +172,11 @@ class Sender:
         with open_outbox(self._location) as outbox:
             self._empty(outbox, client, event)
 
-    def _empty(self, outbox: Outbox, client: EventClient, event: Event) -> None:
+    def _empty(
+        self, outbox: Outbox, client: EventClient, event: Event
+    ) -> Receipt | FlashdutyError | None:
+        """Send all that waits for the event's key; return what came of the last one, if it was sent here."""
+        outcome: Receipt | FlashdutyError | None = None
         fingerprint = self._connection.fingerprint
         name = process_name()
         deadline = time.monotonic() + _MAX_WAIT
@@ -146,7 +185,7 @@ class Sender:
                 fingerprint, name, limit=1, lease=client.longest_send, key=event.key
             )
             if claimed:
-                _deliver(client, outbox, claimed[0])
+                outcome = _deliver(client, outbox, claimed[0])
             elif time.monotonic() < deadline:
                 # A courier is just sending it, or has died over it.
                 outbox.release_dead()
@@ -156,6 +195,7 @@ class Sender:
                     f"An earlier event of the same {event.kind} is still being delivered.",
                     hint="Look at what waits with outbox_info, and try again.",
                 )
+        return outcome
 
     def _forget_if_closed(self, event: Event) -> None:
         """Let the callback know of an alert that a task has closed."""
@@ -175,13 +215,17 @@ def _closed_by(event: Event) -> list[str]:
     return [event.key] if is_recovery else []
 
 
-def _deliver(client: EventClient, outbox: Outbox, earlier: ClaimedEvent) -> None:
+def _deliver(
+    client: EventClient, outbox: Outbox, waiting: ClaimedEvent
+) -> Receipt | FlashdutyError:
+    """Send what waits; return the receipt, or why it was refused for good."""
     try:
-        client.send_body(earlier.payload.encode())
+        receipt = client.send_body(waiting.payload.encode())
     except FlashdutyError as error:
         if not error.permanent:
-            outbox.settle(failed=[(earlier, error)])
+            outbox.settle(failed=[(waiting, error)])
             raise
-        outbox.settle(undeliverable=[(earlier, error)])
-    else:
-        outbox.settle(delivered=[earlier])
+        outbox.settle(undeliverable=[(waiting, error)])
+        return error
+    outbox.settle(delivered=[waiting])
+    return receipt

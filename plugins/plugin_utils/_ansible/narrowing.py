@@ -68,10 +68,13 @@ def _source(source: str, project: str) -> str:
 
 
 def limit_leaves_somebody_out(play: Play) -> bool:
-    """Say whether ``--limit`` keeps hosts of a play out of the run."""
+    """Say whether ``--limit`` keeps hosts of a play out of the run, or may do so."""
     inventory = play.get_variable_manager()._inventory
     if inventory is None or not getattr(inventory, "_subset", None):
         return False
+    if "{{" in str(play.hosts):
+        # A task sees its play as it is written.
+        return True
     everybody, limited = (
         {
             host.name

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import time
 import typing as t
 from dataclasses import asdict
 
@@ -32,7 +33,11 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     create,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    DamagedOutbox,
+    OpenAlert,
     OutboxLocation,
+    may_have_data,
+    open_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.retry import (
     RetryPolicy,
@@ -43,6 +48,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.send
 )
 
 from .._processes import start_courier
+from .memory import ORIGIN, opened_by
 
 # A service that asks to wait longer than this gets the event by way of the outbox.
 _LONGEST_WAIT = 5.0
@@ -73,12 +79,42 @@ class DeploymentSender:
         # Servers that have not answered. What comes next is not tried there, so that a task waits once.
         self._silent: dict[str, FlashdutyError] = {}
 
+    def remembered(self, alert_key: str) -> OpenAlert | None:
+        """Return an alert that is open, or None when nothing is remembered of it.
+
+        :raises OutboxError: when nobody knows, because the outbox cannot be used now.
+        """
+        connection = self.connections.get("alert")
+        if connection is None or not may_have_data(self._location):
+            return None
+        try:
+            with open_outbox(self._location) as outbox:
+                alerts = outbox.open_alerts(connection.fingerprint, ORIGIN)
+        except DamagedOutbox:
+            # What it held is lost for good.
+            return None
+        return next((one for one in alerts if one.alert_key == alert_key), None)
+
+    def remember(self, alert: OpenAlert) -> None:
+        """Keep what an open alert waits for now.
+
+        :raises OutboxError: when it cannot be kept.
+        """
+        with open_outbox(self._location) as outbox:
+            outbox.add(self.connections["alert"].fingerprint, [], updated=[alert])
+
     def send(
-        self, kind: str, fields: t.Mapping[str, t.Any], *, check_mode: bool = False
+        self,
+        kind: str,
+        fields: t.Mapping[str, t.Any],
+        *,
+        details: t.Mapping[str, t.Any] | None = None,
+        check_mode: bool = False,
     ) -> SentEvent | None:
         """Send one event now, or by way of the outbox.
 
         :param fields: see :func:`.events.create`.
+        :param details: what is to be remembered of the alert that it opens.
         :param check_mode: whether it is only returned.
         :returns: what came of it, or None where nobody wants its kind.
         """
@@ -86,7 +122,10 @@ class DeploymentSender:
         if connection is None:
             return None
         event = create(kind, fields)
-        result = SendResult(event) if check_mode else self._send(connection, event)
+        opened = opened_by(fields, details, time.time()) if details else None
+        result = (
+            SendResult(event) if check_mode else self._send(connection, event, opened)
+        )
         return {
             "kind": kind,
             "key": event.key,
@@ -97,7 +136,9 @@ class DeploymentSender:
             "error": result.error.as_dict() if result.error else None,
         }
 
-    def _send(self, connection: Connection, event: Event) -> SendResult:
+    def _send(
+        self, connection: Connection, event: Event, opened: OpenAlert | None
+    ) -> SendResult:
         retry = RetryPolicy(connection.retries, longest_wait=_LONGEST_WAIT)
         sender = Sender(
             connection,
@@ -105,10 +146,12 @@ class DeploymentSender:
             make_client=functools.partial(Client, retry=retry),
         )
         silence = self._silent.get(connection.address)
-        if silence is None:
-            result = sender.send(event, queue_on_failure=True)
+        if silence is not None:
+            result = sender.queue(SendResult(event, error=silence), opened=opened)
+        elif opened is not None and isinstance(event, AlertEvent):
+            result = sender.send_and_remember(event, opened)
         else:
-            result = sender.queue(SendResult(event, error=silence))
+            result = sender.send(event, queue_on_failure=True)
         error = result.error
         if error is None:
             return result

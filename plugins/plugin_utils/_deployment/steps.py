@@ -11,13 +11,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import time
 import typing as t
 import uuid
 
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    OpenAlert,
+    OutboxError,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
     Redactor,
 )
 
+from .._alerts.causes import Cause, causes_of, details_of
+from .._alerts.model import Circumstances, name_digest
+from .._alerts.recovery import reasons_line
 from .events import DeploymentEvents, Fields
 from .failure import (
     failure_of,
@@ -26,10 +34,19 @@ from .failure import (
     runs_once,
     unknown_failure,
 )
+from .memory import (
+    RunView,
+    details_for,
+    failed_again,
+    failed_on,
+    opened_by,
+    still_waits_for,
+    why_open,
+)
 from .sending import DeploymentSender, SentEvent
 from .shared_state import SharedState
 from .silence import DeploymentSilence
-from .state import FAILED, STOPPED, Deployment, Failure, PlayView
+from .state import FAILED, PASSED, STOPPED, Deployment, Failure, PlayView
 
 Result = dict[str, t.Any]
 
@@ -44,6 +61,8 @@ class Surroundings:
     :param events: puts into words what happens.
     :param make_sender: finds out the integrations; what is wrong with them is said unless it is told to be quiet.
     :param make_redactor: finds out what is secret.
+    :param resource: returns the name of the machine that a host of the inventory is.
+    :param look_at_run: finds out what this run can prove.
     :param silence: what holds back the alerts that the deployment causes.
     :param callback_enabled: what the variable ``flashduty_enabled`` says outside of the deployment.
     :param check_mode: whether nothing is sent.
@@ -59,6 +78,8 @@ class Surroundings:
     events: DeploymentEvents
     make_sender: t.Callable[[bool], DeploymentSender]
     make_redactor: t.Callable[[], Redactor]
+    resource: t.Callable[[str], str]
+    look_at_run: t.Callable[[], RunView]
     silence: DeploymentSilence
     callback_enabled: bool
     check_mode: bool
@@ -104,7 +125,8 @@ class _Steps:
     """One step of one host, while it alone has the memory that all share.
 
     :param state: that memory. ``deployment`` is what all hosts know, ``callback``, ``failed_before`` and ``labels``
-        what each has noted for later steps; ``events_on_exit`` and ``deliver_after_run`` are for the courier.
+        what each has noted for later steps; ``open_alert`` is what the alert waited for when this run last looked;
+        ``events_on_exit`` and ``deliver_after_run`` are for the courier.
     """
 
     def __init__(
@@ -178,6 +200,8 @@ class _Steps:
             )
         is_sending = bool(sender.connections) and not around.check_mode
         alerting = is_sending and "alert" in sender.connections
+        if is_first and alerting:
+            self._recall(sender)
         if is_announced and not around.check_mode:
             around.silence.set(self._possible_alert() if alerting else None)
         if is_first and self._options["watch"] and is_sending:
@@ -216,9 +240,12 @@ class _Steps:
             # Hosts of later batches take part, too.
             everybody = sorted({*hosts, *deployment.outstanding(play)})
             failures = deployment.failures
+            sender = self._around.make_sender(False)
+            self._recall(sender)
             sent = self._send(
-                self._around.make_sender(False),
+                sender,
                 alert=self._alert(everybody, failures),
+                details=self._details(failures),
                 change=(
                     None
                     if was_canceled
@@ -234,13 +261,108 @@ class _Steps:
             self._around.say(self._events.failure_line(failures, everybody, sent))
         elif deployment.take_success(play):
             self._remove_silence()
+            sender = self._around.make_sender(False)
+            closes, left = self._judge_success(sender)
             sent = self._send(
-                self._around.make_sender(False),
+                sender,
                 change=self._events.change(deployment.change_key, "Done", hosts=hosts),
-                alert=self._events.recovery(),
+                alert=self._events.recovery() if closes else None,
             )
             self._around.say(self._events.success_line(hosts, sent))
+            if left:
+                self._around.say(reasons_line([why_open(self._events.name, left)]))
+        elif self._is_waited_for():
+            # Others are not through yet, and the run may be killed before they are.
+            sender = self._around.make_sender(True)
+            if self._recall(sender):
+                self._note_proof(sender)
         return {"events": sent, **self._end_of_host()}
+
+    # -- what the alert waits for
+
+    def _recall(self, sender: DeploymentSender) -> bool:
+        """Look up what the alert waits for; say whether that could be found out."""
+        try:
+            alert = sender.remembered(self._events.alert_key)
+        except OutboxError as exc:
+            self._around.warn(
+                f"On which hosts this deployment has failed before cannot be looked up now: {exc}."
+            )
+            return False
+        self._state.data["open_alert"] = dataclasses.asdict(alert) if alert else None
+        return True
+
+    @property
+    def _open_alert(self) -> OpenAlert | None:
+        known = self._state.data.get("open_alert")
+        return OpenAlert(**known) if known else None
+
+    @property
+    def _now(self) -> Circumstances:
+        """What the starter of the run chose. It is the same for all hosts."""
+        data = self._state.data
+        if "now" not in data:
+            data["now"] = self._around.look_at_run().now.as_data()
+        return Circumstances.from_data(data["now"])
+
+    def _passed_machines(self) -> list[str]:
+        failed = {failure.host for failure in self._deployment.failures}
+        return [
+            self._around.resource(host)
+            for host, state in self._deployment.hosts.items()
+            if state == PASSED and host not in failed
+        ]
+
+    def _is_waited_for(self) -> bool:
+        """Say whether this host has passed and had failed in an earlier run."""
+        alert, machine = self._open_alert, self._around.resource(self._host)
+        return (
+            alert is not None
+            and machine in self._passed_machines()
+            and name_digest(machine) in {cause.host for cause in causes_of(alert)}
+        )
+
+    def _judge_success(self, sender: DeploymentSender) -> tuple[bool, list[Cause]]:
+        """Return whether a success closes the alert, and what it waits for if not."""
+        if "alert" not in sender.connections or not self._recall(sender):
+            # What was remembered decides as soon as it can be read again.
+            return False, []
+        if self._open_alert is None:
+            # Either nothing is open, and one Ok too many does no harm; or it was opened by a controller that forgets, or
+            # has a memory of its own. Then only a success of the whole deployment says that no host is left.
+            return self._around.look_at_run().proves_all, []
+        left = self._note_proof(sender)
+        return not left, left
+
+    def _note_proof(self, sender: DeploymentSender) -> list[Cause]:
+        """Remember what is proven so far of the alert that is open; return what is left to be proven."""
+        alert = self._open_alert
+        causes = causes_of(alert) if alert else []
+        left = still_waits_for(causes, self._passed_machines(), self._now)
+        # Where nothing is left, a success closes the alert, and a failure brings it up to date.
+        if alert and left and left != causes and not self._around.check_mode:
+            details = {**alert.details, **details_of(left)}
+            try:
+                sender.remember(dataclasses.replace(alert, details=details))
+            except OutboxError as exc:
+                self._around.warn(
+                    f"It cannot be remembered on which hosts this deployment has passed: {exc}."
+                )
+        return left
+
+    def _details(self, failures: t.Iterable[Failure]) -> dict[str, t.Any]:
+        """Return what is to be remembered of the alert for these failures and earlier ones."""
+        around, alert, now = self._around, self._open_alert, self._now
+        machines = [around.resource(failure.host) for failure in failures]
+        causes = failed_again(
+            causes_of(alert) if alert else [],
+            failed=failed_on(machines, now, around.make_redactor().clean),
+            passed=self._passed_machines(),
+            now=now,
+        )
+        return details_for(causes, self._events.namespace)
+
+    # -- what is sent
 
     def _possible_alert(self) -> Fields:
         """Return the fields of the alert that a failure of this host would raise."""
@@ -287,18 +409,36 @@ class _Steps:
         events = [{"kind": "change", "fields": change}]
         if self._options["alert"]:
             alert = self._alert(hosts, failures)
-            events.insert(0, {"kind": "alert", "fields": alert})
+            opened = opened_by(alert, self._details(failures), time.time())
+            events.insert(
+                0,
+                {
+                    "kind": "alert",
+                    "fields": alert,
+                    "opened": dataclasses.asdict(opened),
+                },
+            )
         return events
 
     def _send(
-        self, sender: DeploymentSender, **events: Fields | None
+        self,
+        sender: DeploymentSender,
+        *,
+        details: Fields | None = None,
+        **events: Fields | None,
     ) -> list[SentEvent]:
-        """Send events, by their kinds, and return what came of them."""
+        """Send events, by their kinds, and return what came of them.
+
+        :param details: what is to be remembered of the alert that is opened.
+        """
         results: list[SentEvent] = []
         for kind, fields in events.items():
             try:
                 sent = fields and sender.send(
-                    kind, fields, check_mode=self._around.check_mode
+                    kind,
+                    fields,
+                    details=details if kind == "alert" else None,
+                    check_mode=self._around.check_mode,
                 )
             except Exception as exc:  # noqa: BLE001
                 # A mistake of ours must not cost the deployment.

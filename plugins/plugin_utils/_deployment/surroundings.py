@@ -33,12 +33,14 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
 )
 
 from .._actions.base import ControllerAction
-from .._alerts.run_context import collect_run_context
+from .._alerts.run_context import RunContext, collect_run_context
 from .._alerts.settings import Settings, read_settings
 from .._ansible.config import configured_layers
 from .._ansible.misspelt import misspelt_role_variables
+from .._ansible.narrowing import circumstances_of, limit_leaves_somebody_out
 from .._ansible.results import play_of
 from .events import DeploymentEvents
+from .memory import RunView, narrowing
 from .sending import DeploymentSender
 from .silence import DeploymentSilence
 from .state import PlayView
@@ -74,14 +76,17 @@ def surroundings_of(
 
     redactor = action.learn(variables)
     options = _redacted(options, redactor)
+    run = _run_context(variables, settings.alert_namespace)
 
     return Surroundings(
         host=str(variables["inventory_hostname"]),
         variables=variables,
         play=_play_view(task, variables),
-        events=_events(options, variables, settings.alert_namespace),
+        events=_events(options, run),
         make_sender=make_sender,
         make_redactor=lambda: redactor,
+        resource=run.resource,
+        look_at_run=lambda: _run_view(task, run.project),
         silence=DeploymentSilence(
             options["silence"],
             options["name"],
@@ -133,9 +138,19 @@ def _play_view(task: t.Any, variables: Variables) -> PlayView:
     )
 
 
-def _events(options: Options, variables: Variables, namespace: str) -> DeploymentEvents:
+def _run_view(task: t.Any, project: str) -> RunView:
+    play = play_of(task)
+    if play is None:
+        return RunView(narrowing(context.CLIARGS), limited=True)
+    sources = circumstances_of(play, project).sources
+    return RunView(
+        narrowing(context.CLIARGS, sources), limited=limit_leaves_somebody_out(play)
+    )
+
+
+def _run_context(variables: Variables, namespace: str) -> RunContext:
     arguments = [str(argument) for argument in context.CLIARGS.get("args") or ()]
-    run = collect_run_context(
+    return collect_run_context(
         playbook_path=arguments[0] if arguments else "",
         ad_hoc_action=str(context.CLIARGS.get("module_name") or ""),
         cli=context.CLIARGS,
@@ -144,6 +159,9 @@ def _events(options: Options, variables: Variables, namespace: str) -> Deploymen
         playbook_id="-",
         namespace=namespace,
     )
+
+
+def _events(options: Options, run: RunContext) -> DeploymentEvents:
     return DeploymentEvents(
         options["name"],
         version=options["version"],

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .conftest import Shop, site
 
 
@@ -82,3 +84,49 @@ def test_two_plays_that_deploy_one_version_are_one_change(shop: Shop) -> None:
     assert run.rc == 0
     assert shop.change_statuses() == ["Processing", "Done", "Processing", "Done"]
     assert shop.the_change()["status"] == "Done"
+
+
+def test_the_alert_waits_for_every_host_that_has_failed(one_shop: Shop) -> None:
+    shop, hosts = one_shop, ("web1", "web2")
+    shop.deploy(hosts=hosts, broken=["web1", "web2"])
+    assert shop.the_alert()["status"] == "open"
+
+    # It passes on one of them, and is not tried on the other.
+    narrowed = shop.deploy(site(), "--limit", "web1", hosts=hosts)
+
+    assert narrowed.rc == 0
+    assert "shop-api was not deployed again on web2." in narrowed.output
+    assert shop.alert_statuses() == ["Critical"]
+
+    # Neither does a pretended one say anything.
+    shop.deploy(site(), "--check", hosts=hosts)
+    assert shop.the_alert()["status"] == "open"
+
+    # What is proven in part is remembered: the rest is enough.
+    rest = shop.deploy(site(), "--limit", "web2", hosts=hosts)
+
+    assert "stays open" not in rest.output
+    assert shop.the_alert()["status"] == "recovered"
+    assert shop.alert_statuses() == ["Critical", "Ok"]
+
+
+def test_without_memory_only_the_whole_deployment_closes(one_shop: Shop) -> None:
+    shop, hosts = one_shop, ("web1", "web2")
+
+    def anew(*arguments: str, **more: t.Any) -> None:
+        folder = shop.folder / f"state{len(shop.flashduty.change_events())}"
+        shop.deploy(
+            site(),
+            *arguments,
+            hosts=hosts,
+            environment={"FLASHDUTY_STATE_PATH": str(folder)},
+            **more,
+        )
+
+    anew(broken=["web2"])
+    anew("--limit", "web1")
+    assert shop.the_alert()["status"] == "open"
+
+    anew()
+
+    assert shop.the_alert()["status"] == "recovered"

@@ -17,6 +17,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.conn
     Connection,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
+    AlertEvent,
     Event,
     create,
 )
@@ -146,6 +147,61 @@ def test_a_predecessor_that_somebody_else_sends_is_waited_for(
 
     assert result.error is not None and result.error.code == "Timeout"
     assert statuses(flashduty) == []
+
+
+def opened(sent: Event) -> OpenAlert:
+    return OpenAlert(sent.key, "deployment", "title", "Critical", 1.0, {"causes": []})
+
+
+def send_and_remember(connection: Connection, folder: Path) -> module.SendResult:
+    sent = event()
+    assert isinstance(sent, AlertEvent)
+    sender = Sender(connection, OutboxLocation(str(folder)))
+    return sender.send_and_remember(sent, opened(sent))
+
+
+def test_an_alert_is_remembered_with_its_event(
+    quick: Connection, tmp_path: Path, flashduty: Emulator
+) -> None:
+    with open_at(tmp_path) as outbox:
+        outbox.add(quick.fingerprint, [event("Warning")])
+
+    result = send_and_remember(quick, tmp_path)
+
+    assert result.receipt is not None and result.receipt.request_id
+    assert (result.error, result.queued) == (None, False)
+    assert statuses(flashduty) == ["Warning", "Critical"]
+    with open_at(tmp_path) as outbox:
+        assert outbox.open_alerts() == [opened(event())]
+        assert outbox.counts()["waiting"] == 0
+
+
+def test_an_alert_whose_event_waits_is_open_and_one_that_was_refused_is_not(
+    quick: Connection, tmp_path: Path, flashduty: Emulator
+) -> None:
+    flashduty.misbehave({"kind": "error", "times": 1})
+    away = send_and_remember(quick, tmp_path / "away")
+    flashduty.misbehave({"kind": "error", "code": "AccessDenied", "times": 1})
+    refused = send_and_remember(quick, tmp_path / "refused")
+
+    assert away.queued and away.error is not None and away.error.retryable
+    assert not refused.queued and refused.error is not None
+    assert refused.error.permanent
+    with open_at(tmp_path / "away") as outbox:
+        assert outbox.open_alerts() == [opened(event())]
+    with open_at(tmp_path / "refused") as outbox:
+        assert outbox.open_alerts() == []
+
+
+def test_an_alert_that_cannot_be_remembered_is_sent_all_the_same(
+    quick: Connection, tmp_path: Path, flashduty: Emulator
+) -> None:
+    (tmp_path / "outbox.sqlite3").mkdir()
+
+    result = send_and_remember(quick, tmp_path)
+
+    assert result.receipt and "outbox.sqlite3" in result.order_problem
+    assert statuses(flashduty) == ["Critical"]
 
 
 def test_an_outbox_that_is_of_no_use_costs_the_order_only(
