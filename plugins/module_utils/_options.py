@@ -292,13 +292,15 @@ def _resolve_transport(
 
 
 @contextlib.contextmanager
-def _tolerated(tolerate: t.Callable[[str], None] | None) -> t.Iterator[None]:
+def _tolerated(
+    tolerate: t.Callable[[str], None] | None, instead: str = "The default is used."
+) -> t.Iterator[None]:
     try:
         yield
     except ConfigurationError as exc:
         if tolerate is None:
             raise
-        tolerate(f"{exc} The default is used.")
+        tolerate(f"{exc} {instead}")
 
 
 def has_integration_key(layers: t.Iterable[Layer], *, kind: str = "alert") -> bool:
@@ -334,19 +336,27 @@ def resolve_state_path(layers: t.Sequence[Layer]) -> str:
     )
 
 
-def resolve_outbox(layers: t.Sequence[Layer]) -> OutboxLocation:
+def resolve_outbox(
+    layers: t.Sequence[Layer], *, tolerate: t.Callable[[str], None] | None = None
+) -> OutboxLocation:
     """Return where the outbox is.
 
+    :param tolerate: told of each wrong option, each of which has a default; without it, a wrong option is an error.
     :raises ConfigurationError: names the option and the place, never a value.
     """
-    layer, url = find_option(layers, "state_url")
-    if layer and not re.match(r"postgres(ql)?://", str(url)):
-        raise ConfigurationError(
-            f"{layer.display_name('state_url')} is not a libpq connection URI: it must be like"
-            " postgresql://user@db.example.com/automation.",
-            option="state_url",
-        )
-    return OutboxLocation(resolve_state_path(layers), str(url) if layer else "")
+    path, url = resolve_state_path([]), ""
+    with _tolerated(tolerate):
+        path = resolve_state_path(layers)
+    with _tolerated(tolerate, f"The outbox in {path} is used."):
+        layer, value = find_option(layers, "state_url")
+        if layer and not re.match(r"postgres(ql)?://", str(value)):
+            raise ConfigurationError(
+                f"{layer.display_name('state_url')} is not a libpq connection URI: it must be like"
+                " postgresql://user@db.example.com/automation.",
+                option="state_url",
+            )
+        url = str(value) if layer else ""
+    return OutboxLocation(path, url)
 
 
 def state_path_in(ansible_home: str) -> str:

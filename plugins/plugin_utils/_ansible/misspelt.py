@@ -34,10 +34,15 @@ CALLBACK_VARIABLES = (
     "flashduty_alert_namespace",
     "flashduty_description",
     "flashduty_enabled",
+    "flashduty_expected_every",
+    "flashduty_failed_after",
     "flashduty_integration_key",
     "flashduty_labels",
+    "flashduty_max_duration",
     "flashduty_push_url",
+    "flashduty_recover_after",
     "flashduty_status",
+    "flashduty_unreachable_after",
 )
 # How alike two names are before one is taken for the other. People have variables of their own, such as what a task
 # has registered; and "enable" is meant to be "enabled".

@@ -16,14 +16,7 @@ import typing as t
 
 from ansible import constants as C
 from ansible.errors import AnsibleError
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
-    ConfigurationError,
-)
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    OutboxLocation,
-)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    DEFAULT_STATE_PATH,
     resolve_outbox,
 )
 
@@ -77,7 +70,7 @@ class AlertCallback:
                 return
             if self._delivery is None:
                 self._delivery = Delivery(
-                    self._outbox_location(),
+                    resolve_outbox(configured_layers(), tolerate=self._warn),
                     max_in_flight=self._settings.max_in_flight,
                     rate_limit=self._settings.rate_limit,
                     warn=self._warn,
@@ -125,13 +118,6 @@ class AlertCallback:
         if reporter is not None:
             with _ExceptionGuard(self._warn):
                 reporter.abort(how)
-
-    def _outbox_location(self) -> OutboxLocation:
-        try:
-            return resolve_outbox(configured_layers())
-        except ConfigurationError as exc:
-            self._warn(f"{exc} {DEFAULT_STATE_PATH} is used.")
-            return resolve_outbox([])
 
     @functools.cached_property
     def _redactor(self) -> Redactor:

@@ -45,6 +45,7 @@ from .._alerts.run_context import (
 )
 from .._ansible import results
 from .._ansible.config import configured_layers
+from .._ansible.misspelt import misspelt_callback_variables
 from .._ansible.narrowing import circumstances_of, limit_leaves_somebody_out
 from .._ansible.places import (
     items_of,
@@ -172,6 +173,8 @@ class RunReporter:
         if settings.report_ignored or settings.report_rescued:
             self._statuses.add("Warning")
         self._namespaces: dict[str, str | None] = {}
+        # Variables of which it is known whether their names are misspelt.
+        self._names_looked_at: set[str] = set()
         self._lines: dict[tuple[str, str], frozenset[int] | None] = {}
         self._record = RunRecord(settings, delivery)
         self._closed_with_run: list[OpenAlert] = []
@@ -211,6 +214,7 @@ class RunReporter:
         # Its files of variables may not be readable, as ansible-core will say when the host's turn comes.
         with contextlib.suppress(AnsibleError):
             variables = self._variables(host=host)
+        self._warn_of_misspelt_names(variables)
         known = set(self._connections)
         self._integration = self._integration_of(variables)
         if self._integration in known:
@@ -421,6 +425,7 @@ class RunReporter:
             hosts=self._play_hosts,
             present=results.present_variables(result),
         )
+        self._warn_of_misspelt_names(variables)
         if not variables.enabled:
             return
         integration = self._integration_of(variables)
@@ -909,6 +914,13 @@ class RunReporter:
         """Warn of a variable. What is wrong with it may be told with values, so secrets have to be known before."""
         self._learn(variables, None)
         self._warn(text)
+
+    def _warn_of_misspelt_names(self, variables: Variables) -> None:
+        """Say which variables have names that are nearly ours, so that nobody reads them."""
+        names = variables.all.keys() - self._names_looked_at
+        self._names_looked_at |= names
+        for problem in misspelt_callback_variables(sorted(names)):
+            self._warn(problem)
 
     def _host(self, name: str) -> Host | None:
         return find_host(self._play, name) if self._play else None

@@ -85,12 +85,13 @@ def test_what_is_misspelt_is_said_and_numbers_that_are_none_cost_no_alert(
 ) -> None:
     run = story.run(
         PLAYBOOK,
-        inventory="h1 ansible_connection=local broken=First\n",
+        inventory="h1 ansible_connection=local broken=First flashduty_lables=x\n",
         config=f"""
 [defaults]
 callbacks_enabled = {CALLBACK}
 [flashduty]
 push_url = "{story.flashduty.push_url}"
+state_url = elsewhere
 retries = -1
 timeout = 0
 use_proxy = flase
@@ -113,6 +114,9 @@ label_vars = [inventory_hostname, team]
         "Flashduty: dry_run (FLASHDUTY_DRY_RUN) is empty: it must be true or false. The default is used.",
         f"Flashduty: retries {config} is not a whole number that is allowed: it must be 0 or more. The default is used.",
         f"Flashduty: timeout {config} is not a number of seconds: it must be greater than 0. The default is used.",
+        f"Flashduty: state_url {config} is not a libpq connection URI: it must be like"
+        f" postgresql://user@db.example.com/automation. The outbox in {story.state} is used.",
+        "Flashduty: The variable flashduty_lables is not read. Did you mean flashduty_labels?",
         f"Flashduty: use_proxy {config} is not a boolean: it must be true or false. The default is used.",
     ):
         assert output.count("".join(warning.split())) == 1, run.output

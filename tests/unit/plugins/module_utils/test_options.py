@@ -286,6 +286,23 @@ class TestPaths:
         assert path({}, {}, {"state_path": "state"}) == "/etc/ansible/state"
         assert path({"state_path": "s"}, environ) == "/play/s"
 
+    def test_what_is_wrong_with_one_place_of_the_state_leaves_the_other(self) -> None:
+        problems: list[str] = []
+        environ = {
+            "FLASHDUTY_STATE_PATH": "/var/lib/flashduty",
+            "FLASHDUTY_STATE_URL": f"mysql://user:{KEY}@db",
+        }
+
+        location = resolve_outbox(layers({}, environ), tolerate=problems.append)
+
+        assert (location.path, location.url) == ("/var/lib/flashduty", "")
+        (problem_text,) = problems
+        assert problem_text.startswith("FLASHDUTY_STATE_URL is not a libpq")
+        assert problem_text.endswith("The outbox in /var/lib/flashduty is used.")
+        assert KEY not in problem_text
+        with pytest.raises(ConfigurationError, match="FLASHDUTY_STATE_URL"):
+            resolve_outbox(layers({}, environ))
+
 
 class TestKey:
     def test_the_highest_place_that_names_any_form_decides(self) -> None:

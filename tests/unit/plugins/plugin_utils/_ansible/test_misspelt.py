@@ -74,6 +74,8 @@ def test_a_section_of_ansible_cfg(tmp_path: Path, section: str) -> None:
         ("flashduty_lables", "flashduty_labels"),
         ("flashduty_enable", "flashduty_enabled"),
         ("flashduty_integration_keys", "flashduty_integration_key"),
+        ("flashduty_fail_after", "flashduty_failed_after"),
+        ("flashduty_expected_evry", "flashduty_expected_every"),
         # Variables of people's own.
         ("flashduty_raised", ""),
         ("flashduty_closed", ""),
@@ -82,6 +84,8 @@ def test_a_section_of_ansible_cfg(tmp_path: Path, section: str) -> None:
         ("flashduty_deployment_name", ""),
         ("flashduty_test_labels", ""),
         ("flashduty_labels", ""),
+        ("flashduty_unreachable_after", ""),
+        ("flashduty_max_duration", ""),
         ("lables", ""),
     ],
 )
