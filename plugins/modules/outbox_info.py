@@ -59,6 +59,14 @@ EXAMPLES = r"""
     label: "{{ item.key }}"
   run_once: true
 
+- name: Say what waits for keys that are not in force
+  ansible.builtin.debug:
+    msg: "{{ item.waiting }} events and {{ item.open_alerts }} open alerts for {{ item.server }}"
+  loop: "{{ outbox.integrations | rejectattr('in_force') }}"
+  loop_control:
+    label: "{{ item.integration }}"
+  run_once: true
+
 - name: Fail when something has waited for more than an hour
   ansible.builtin.assert:
     that: (now(utc=true) - (outbox.waiting[0].since | to_datetime('%Y-%m-%dT%H:%M:%SZ'))).total_seconds() < 3600
@@ -113,6 +121,14 @@ waiting:
       description: What tells two integrations apart, without telling the integration key.
       type: str
       sample: 5f0c7b1e2d3a4c69
+    server:
+      description: Host and port that the event waits for.
+      type: str
+      sample: api.flashcat.cloud:443
+    in_force:
+      description: Whether this task finds the key of the integration configured.
+      type: bool
+      sample: true
 undeliverable:
   description: The events that Flashduty refused for good, the oldest first.
   returned: success
@@ -164,7 +180,47 @@ open_alerts:
     server:
       description: Host and port of the integration.
       type: str
-      sample: api.flashcat.cloud
+      sample: api.flashcat.cloud:443
+    in_force:
+      description: Whether this task finds the key of the integration configured.
+      type: bool
+      sample: true
+integrations:
+  description:
+    - What there is for each integration, also for those whose keys are not in force. The latter is sent with the keys in
+      force, or discarded, by M(flashcat.flashduty.outbox_flush) with C(adopt) or C(discard_others).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    integration:
+      description: What tells two integrations apart, without telling the integration key.
+      type: str
+      sample: 5f0c7b1e2d3a4c69
+    kind:
+      description: What it takes, V(alert) or V(change).
+      type: str
+      sample: alert
+    server:
+      description: Host and port that the latest event was meant for.
+      type: str
+      sample: api.flashcat.cloud:443
+    in_force:
+      description: Whether this task finds the key of the integration configured.
+      type: bool
+      sample: false
+    waiting:
+      description: The number of events that are not delivered yet.
+      type: int
+      sample: 3
+    undeliverable:
+      description: The number of events that Flashduty refused for good.
+      type: int
+      sample: 0
+    open_alerts:
+      description: The number of open alerts.
+      type: int
+      sample: 1
 pending:
   description:
     - The failures that were counted, and not raised yet, the oldest first. They are described as in RV(open_alerts), with

@@ -385,6 +385,12 @@ def test_what_belongs_to_another_key_is_said_adopted_or_discarded(
     answers = playground.perform(
         {
             "queue": queue("moved"),
+            "look": playground.task(
+                "outbox_info",
+                push_url=flashduty.push_url,
+                state_path=state["state_path"],
+            ),
+            "look with the old key": playground.task("outbox_info", **away),
             "left": playground.task("outbox_flush", **new),
             "adopted": playground.task("outbox_flush", **new, adopt=True),
             "queue another": queue("dropped"),
@@ -395,6 +401,13 @@ def test_what_belongs_to_another_key_is_said_adopted_or_discarded(
         }
     )
 
+    (found,) = answers["look"]["integrations"]
+    assert (found["kind"], found["server"]) == ("alert", "127.0.0.1:1")
+    assert (found["in_force"], found["waiting"]) == (False, 1)
+    (event,) = answers["look"]["waiting"]
+    assert (event["server"], event["in_force"]) == ("127.0.0.1:1", False)
+    (found,) = answers["look with the old key"]["integrations"]
+    assert (found["in_force"], found["waiting"]) == (True, 1)
     (warning,) = answers["left"]["warnings"]
     assert "1 waiting events" in warning and "127.0.0.1:1" in warning
     assert (answers["left"]["delivered"], answers["left"]["failed"]) == (0, False)

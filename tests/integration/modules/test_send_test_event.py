@@ -23,6 +23,19 @@ PLAYBOOK = Path("flashcat.flashduty.send_test_event")
 def successful(playground: Playground) -> PlaybookRun:
     """A run with the key in a file of variables, as from Ansible Vault."""
     flashduty = playground.flashduty
+    away = flashduty.push_url.replace(flashduty.alert_key, "0" * 32)
+    playground.perform(
+        {
+            "for another key": playground.task(
+                "alert_event",
+                title_rule="Waits for another key",
+                event_status="Info",
+                push_url=away.replace(flashduty.url, "http://127.0.0.1:1"),
+                retries=0,
+                queue_on_failure=True,
+            )
+        }
+    )
     variables = {
         "flashduty_push_url": flashduty.push_url,
         "flashduty_test_labels": {"team": "storage"},
@@ -74,7 +87,8 @@ def test_it_says_what_is_in_force(
     for text in (
         "Option timeout: 9.0, from FLASHDUTY_TIMEOUT",
         "Option integration_key: from push_url",
-        "0 waiting, 0 undeliverable, 0 open alerts",
+        "1 waiting, 0 undeliverable, 0 open alerts, of which 1 waiting, 0 undeliverable, 0 open alerts belong to"
+        " integration keys that are not in force (for 127.0.0.1:1)",
         'Option label_vars: ["team"], from FLASHDUTY_LABEL_VARS',
         'Option recovery: "auto", from default',
         "Callback: enabled (alert_on_failure)",
