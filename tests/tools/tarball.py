@@ -35,6 +35,7 @@ EXPECTED = {
     "meta",
     "playbooks",
     "plugins",
+    "requirements-postgresql.txt",
     "requirements.txt",
     "roles",
 }

@@ -106,7 +106,8 @@ class SqliteDatabase:
 
     def is_current(self) -> bool:
         """Say whether this is still the file that others use: it may have been moved aside, or deleted."""
-        return _identity(self._path) == self._file
+        # It may even have gone between its opening and the first look.
+        return self._file is not None and _identity(self._path) == self._file
 
     def size(self) -> int:
         """See ``Database``."""

@@ -361,11 +361,6 @@ def test_delegation(seen: Observed) -> None:
     assert seen.outcome("Words")["delegated_to"] is None
 
 
-def test_check_mode_of_a_task(seen: Observed) -> None:
-    assert all(o["check_mode"] for o in seen.outcomes("Rehearsed"))
-    assert not seen.outcome("Words")["check_mode"]
-
-
 def test_handlers(seen: Observed) -> None:
     outcome = seen.outcome("Handle {{ inventory_hostname }}")
 
