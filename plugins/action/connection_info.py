@@ -65,7 +65,8 @@ class ActionModule(ControllerAction):
         problems = [alert["problem"]] if alert["problem"] else []
         if not state_writable:
             problems.append(
-                f"The folder {location.path} cannot be written to: nothing can be queued, and no open alert remembered."
+                f"The folder {location.path} cannot be written to, or is not safe from other users: nothing can be queued, and"
+                " no open alert remembered."
             )
         if requests_version():
             problem = courier_problem(self._keys)

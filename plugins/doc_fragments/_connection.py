@@ -81,6 +81,8 @@ options:
     description:
       - The folder on the controller that holds the outbox, which are the events that wait to be delivered, and the
         memory of open alerts. It is made with mode C(0700) when something has to be stored.
+      - A folder that is there already has to belong to the user of the run or to root, and nobody else may be able to
+        write to it. Within a shared folder, name one that is not there yet.
       - It is V(~/.ansible/flashduty) where it is not set.
     type: path
   state_url:

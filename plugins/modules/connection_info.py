@@ -186,7 +186,7 @@ state_path_source:
   type: str
   sample: default
 state_writable:
-  description: Whether the outbox can be written to, or could be made.
+  description: Whether the outbox can be written to by nobody else, or could be made.
   returned: always
   type: bool
   sample: true

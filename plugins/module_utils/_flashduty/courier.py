@@ -61,6 +61,7 @@ from .outbox import (
     OutboxError,
     OutboxLocation,
     open_outbox,
+    remove_delivered,
 )
 from .outbox.runs import RunLedger
 from .processes import WatchedProcess, process_name
@@ -570,9 +571,8 @@ def main() -> None:
         on_exit = EventsOnExit.read(**start["events_on_exit"])
         if not on_exit:
             return
-    with _open_outbox(
-        OutboxLocation.from_message(start["outbox"]), has_events=bool(on_exit.events)
-    ) as outbox:
+    location = OutboxLocation.from_message(start["outbox"])
+    with _open_outbox(location, has_events=bool(on_exit.events)) as outbox:
         on_exit.add_to(outbox)
         progress = Progress()
         courier = Courier(
@@ -588,6 +588,9 @@ def main() -> None:
             target=_read_messages, args=(courier, progress, sys.stdin), daemon=True
         ).start()
         courier.run()
+    if location.is_temporary and run.has_ended():
+        # Otherwise the run does it at its end.
+        remove_delivered(location)
 
 
 @contextlib.contextmanager

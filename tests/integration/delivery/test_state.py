@@ -18,6 +18,7 @@ import pytest
 
 from tests.tools.environments import TREE
 from tests.tools.playbooks import PlaybookRun, RunningPlaybook
+from tests.tools.shared_memory import blocked_shared_memory
 
 from .conftest import (
     FAILING,
@@ -113,10 +114,8 @@ def test_a_read_only_folder_keeps_no_alert_back(
 def test_a_folder_without_shared_memory_does_as_well(
     stage: Stage, plain: PlaybookRun
 ) -> None:
-    stage.state.mkdir(parents=True)
-    (stage.state / "outbox.sqlite3-shm").symlink_to("/nowhere/at/all")
-
-    assert assert_all_went_out(stage, plain) == ""
+    with blocked_shared_memory(stage.state):
+        assert assert_all_went_out(stage, plain) == ""
 
 
 def test_a_damaged_file_is_moved_aside(stage: Stage, plain: PlaybookRun) -> None:

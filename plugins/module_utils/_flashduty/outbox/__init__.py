@@ -13,6 +13,7 @@ This is the door to it. Nobody outside this package knows a path, a file name, o
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 import typing as t
@@ -53,6 +54,7 @@ __all__ = [
     "open_failover",
     "open_outbox",
     "open_with_fallback",
+    "remove_delivered",
     "size_of",
 ]
 
@@ -151,6 +153,22 @@ def open_failover(
 def may_have_data(location: OutboxLocation) -> bool:
     """Say whether there may be anything in the outbox, without opening it. Of a database nobody knows."""
     return bool(location.url) or os.path.exists(os.path.join(location.path, FILE_NAME))
+
+
+def remove_delivered(location: OutboxLocation) -> None:
+    """Remove the temporary folder of a run, unless events are left in it."""
+    if not location.is_temporary:
+        return
+    try:
+        if size_of(location):
+            with open_outbox(location) as outbox:
+                counts = outbox.counts()
+            if counts["waiting"] or counts["undeliverable"]:
+                return
+        shutil.rmtree(location.path, ignore_errors=True)
+    except OutboxError:
+        # Nobody knows what is in it.
+        return
 
 
 def is_usable(location: OutboxLocation) -> bool:

@@ -9,10 +9,12 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import tempfile
 import typing as t
 
-from . import fallback_notice, sqlite
+from . import fallback_notice, remove_delivered, sqlite
 from .model import DamagedOutbox, OutboxError, OutboxLocation
 from .queue import Outbox
 
@@ -111,4 +113,12 @@ def _temporary_locations() -> t.Iterator[OutboxLocation]:
             folder = tempfile.mkdtemp(prefix="flashduty-", dir=place)
         except OSError:
             continue
-        yield OutboxLocation(folder)
+        location = OutboxLocation(folder, is_temporary=True)
+        atexit.register(_clean_up, location, os.getpid())
+        yield location
+
+
+def _clean_up(location: OutboxLocation, run_pid: int) -> None:
+    # The workers of a run are forks of it.
+    if os.getpid() == run_pid:
+        remove_delivered(location)

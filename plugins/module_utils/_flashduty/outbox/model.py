@@ -39,11 +39,13 @@ class OutboxLocation:
     :param url: the connection URI of a database that many controllers share; empty when there is none. It may hold a
         password.
     :param is_spool: whether the local outbox serves while the database cannot be reached.
+    :param is_temporary: whether the folder was made for one run, and is of no use when its events are delivered.
     """
 
     path: str
     url: str = field(default="", repr=False)
     is_spool: bool = False
+    is_temporary: bool = False
 
     @classmethod
     def from_message(cls, message: t.Mapping[str, t.Any]) -> OutboxLocation:
@@ -52,7 +54,12 @@ class OutboxLocation:
 
     def as_message(self) -> dict[str, t.Any]:
         """Return plain data for another process. It is a secret: only standard input may carry it."""
-        return {"path": self.path, "url": self.url, "is_spool": self.is_spool}
+        return {
+            "path": self.path,
+            "url": self.url,
+            "is_spool": self.is_spool,
+            "is_temporary": self.is_temporary,
+        }
 
     @property
     def kind(self) -> str:

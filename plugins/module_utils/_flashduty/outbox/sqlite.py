@@ -23,6 +23,13 @@ from .database import Values
 from .model import FILE_NAME, DamagedOutbox, NewerOutbox, OutboxError
 
 _SIDE_FILES = ("-wal", "-shm")
+# What SQLite opens beside the file, by name.
+_ALL_FILES = ("", *_SIDE_FILES, "-journal")
+# What this package makes in a folder.
+_OUR_FILES = re.compile(
+    rf"{re.escape(FILE_NAME)}(?:\.damaged-\w+)?(?:-wal|-shm|-journal)?\Z"
+)
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 # File systems that several machines share. WAL needs memory that all its users share.
 _NETWORK_FILE_SYSTEMS = re.compile(
@@ -33,7 +40,8 @@ _NETWORK_FILE_SYSTEMS = re.compile(
 class SqliteDatabase:
     """One open file. See ``Database``.
 
-    :param folder: where the file is; made with mode 0700 when missing.
+    :param folder: where the file is; made with mode 0700 when missing. It has to be safe from other users; see
+        ``_secure_folder``.
     :param now: where the time comes from, in seconds since the epoch.
     :param busy_timeout: seconds to wait for another process that is just writing.
     :raises OutboxError: when the file cannot be used.
@@ -196,7 +204,14 @@ def file_size(folder: str) -> int:
 
 
 def is_usable(folder: str) -> bool:
-    """Say whether a folder can be written to, or made where it is not there yet."""
+    """Say whether a folder can be written to and is safe from others, or can be made where it is not there yet."""
+    if os.path.isdir(folder):
+        try:
+            with _opened_folder(folder) as opened:
+                _check_folder(folder, opened)
+            _check_files(os.path.join(folder, FILE_NAME))
+        except (OSError, OutboxError):
+            return False
     while not os.path.exists(folder):
         folder, rest = os.path.split(folder)
         if not rest:
@@ -247,9 +262,9 @@ def _tells_damage(exc: sqlite3.Error) -> bool:
 
 
 def _make_private(folder: str, path: str) -> None:
-    """Make folder and file readable for their owner alone, also when they were there with wider rights."""
+    """Make folder and file where they are missing, and see to it that no other user can get at them."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    _restrict_mode(folder, 0o700)
+    _secure_folder(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         is_read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
         problem = errno.EROFS if is_read_only else errno.EACCES
@@ -258,9 +273,114 @@ def _make_private(folder: str, path: str) -> None:
     # end the locks that this process has on it (https://www.sqlite.org/howtocorrupt.html).
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    for ending in ("", *_SIDE_FILES):
-        with contextlib.suppress(FileNotFoundError):
-            _restrict_mode(path + ending, 0o600)
+    for file, status in _check_files(path):
+        if stat.S_IMODE(status.st_mode) & ~0o600 and status.st_uid == os.geteuid():
+            # It may be gone by now: SQLite deletes its side files.
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(file, 0o600)
+
+
+def _secure_folder(folder: str) -> None:
+    """Refuse a folder in which other users could plant a file, or narrow its mode where that harms nobody.
+
+    :raises OutboxError: says what is wrong, and what is allowed.
+    """
+    with _opened_folder(folder) as opened:
+        if _check_folder(folder, opened):
+            os.fchmod(opened, 0o700)
+
+
+@contextlib.contextmanager
+def _opened_folder(folder: str) -> t.Iterator[int]:
+    # What was checked is what gets another mode, whatever its path leads to by then.
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield opened
+    finally:
+        os.close(opened)
+
+
+def _check_folder(folder: str, opened: int) -> bool:
+    """Return whether the mode of a folder is to be narrowed.
+
+    :raises OutboxError: when it is not safe from other users, and is not ours alone.
+    """
+    status = os.fstat(opened)
+    # A symbolic link is as good as who has made it.
+    for uid in (os.lstat(folder).st_uid, status.st_uid):
+        if not _is_trusted(uid):
+            raise _refused_folder(folder, f"the folder belongs to user id {uid}")
+    if not status.st_mode & _WRITABLE_BY_OTHERS:
+        return False
+    if (
+        status.st_uid != os.geteuid()
+        # Somebody has made it to be shared, even where nothing is in it yet.
+        or status.st_mode & stat.S_ISVTX
+        or not _holds_only_ours(opened)
+    ):
+        raise _refused_folder(
+            folder,
+            f"other users can write to the folder (mode {stat.S_IMODE(status.st_mode):04o})",
+        )
+    return True
+
+
+def _refused_folder(folder: str, problem: str) -> OutboxError:
+    return OutboxError(
+        f"cannot use {folder}: {problem}; state_path has to be a folder of user id {os.geteuid()} or of root that nobody"
+        " else can write to, or a new one, which may be within a shared one"
+    )
+
+
+def _holds_only_ours(opened: int) -> bool:
+    for name in os.listdir(opened):
+        try:
+            status = os.stat(name, dir_fd=opened, follow_symlinks=False)
+        except FileNotFoundError:
+            # SQLite deletes its side files.
+            continue
+        if not _OUR_FILES.match(name) or status.st_uid != os.geteuid():
+            return False
+    return True
+
+
+def _check_files(path: str) -> list[tuple[str, os.stat_result]]:
+    """Return the files that SQLite will open, as far as they are there.
+
+    :raises OutboxError: when one of them leads elsewhere, or is somebody else's.
+    """
+    return [
+        (file, status)
+        for file in (path + ending for ending in _ALL_FILES)
+        if (status := _checked_status(file))
+    ]
+
+
+def _checked_status(file: str) -> os.stat_result | None:
+    try:
+        status = os.lstat(file)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(status.st_mode):
+        problem = "it is a symbolic link"
+    elif not stat.S_ISREG(status.st_mode):
+        problem = "it is not a regular file"
+    elif status.st_nlink > 1:
+        problem = f"it has {status.st_nlink} names (hard links)"
+    elif not _is_trusted(status.st_uid):
+        problem = f"it belongs to user id {status.st_uid}"
+    elif status.st_uid != os.geteuid() and status.st_mode & _WRITABLE_BY_OTHERS:
+        problem = "other users can write to it"
+    else:
+        return status
+    raise OutboxError(
+        f"cannot use {file}: {problem}; it has to be a regular file with one name, of user id {os.geteuid()} or of root"
+    )
+
+
+def _is_trusted(uid: int) -> bool:
+    # Root can do all that we can.
+    return uid in (0, os.geteuid())
 
 
 def _is_shared_by_machines(folder: str) -> bool:
@@ -285,9 +405,3 @@ def _identity(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _restrict_mode(path: str, mode: int) -> None:
-    status = os.stat(path)
-    if stat.S_IMODE(status.st_mode) & ~mode and status.st_uid == os.geteuid():
-        os.chmod(path, mode)

@@ -535,7 +535,10 @@ os.kill(os.getpid(), 9)
             json.dumps(
                 [
                     {
-                        "outbox": {"path": str(folder)},
+                        "outbox": OutboxLocation(
+                            str(folder),
+                            is_temporary=options.get("is_temporary", False),
+                        ).as_message(),
                         "max_in_flight": 8,
                         "rate_limit": 0,
                     },
@@ -576,6 +579,21 @@ def test_what_a_killed_run_has_left_is_delivered(
 
     wait_until(lambda: sorted(delivered(flashduty)) == ["a", "b"])
     wait_until(lambda: has_ended(pid), 5)
+
+
+@pytest.mark.parametrize("is_temporary", [True, False])
+def test_the_temporary_folder_of_a_killed_run_goes_when_all_is_delivered(
+    tmp_path: Path, connection: Connection, flashduty: Emulator, is_temporary: bool
+) -> None:
+    folder = tmp_path / "folder"
+    with open_outbox(OutboxLocation(str(folder))) as outbox:
+        add(outbox, connection, alert("a"))
+
+    pid = killed_run(folder, connection, is_temporary=is_temporary)
+
+    wait_until(lambda: has_ended(pid), 10)
+    assert delivered(flashduty) == ["a"]
+    assert folder.exists() is not is_temporary
 
 
 def remembered_run(outbox: Outbox, connection: Connection) -> dict[str, t.Any]:

@@ -16,6 +16,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 import typing as t
 from pathlib import Path
@@ -45,11 +46,16 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.sqlite import (
     SqliteDatabase,
+    is_usable,
     move_aside,
 )
 
+from tests.tools.shared_memory import blocked_shared_memory
+
 WEB = "integration-1"
 CORE = Path(events.__file__).parents[1]
+# A user id that nobody has.
+OTHER_USER = 12345
 
 
 def alert(key: str = "a", text: str = "") -> AlertEvent:
@@ -100,6 +106,36 @@ def alert(key):
         text=True,
         **options,
     )
+
+
+# What a process does first to have no more rights than a user has.
+AS_USER = f"""
+from _flashduty.outbox import queue, sqlite
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid({OTHER_USER})
+    os.setuid({OTHER_USER})
+"""
+
+
+@pytest.fixture
+def folder_of_a_user() -> t.Iterator[Path]:
+    """Make a folder for a process that is not root; what pytest makes is for root alone."""
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        folder = Path(place, "state")
+        folder.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            folder.chmod(0o755)
+            os.chown(folder, OTHER_USER, OTHER_USER)
+        yield folder
+
+
+@pytest.fixture
+def without_shared_memory() -> t.Iterator[t.Callable[[Path], None]]:
+    """Let SQLite fail to make its shared memory in a folder, as on a file system that has none."""
+    with contextlib.ExitStack() as until_the_end:
+        yield lambda folder: until_the_end.enter_context(blocked_shared_memory(folder))
 
 
 @pytest.fixture
@@ -159,15 +195,182 @@ def test_wider_rights_are_narrowed(tmp_path: Path) -> None:
     assert mode(folder) == 0o700
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_what_belongs_to_somebody_else_is_left_alone(tmp_path: Path) -> None:
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give things away")
+
+
+def assert_refused(folder: Path, *words: str, mode_stays: int) -> None:
+    """See to it that a folder is neither used nor changed, and that the error says why."""
+    before = sorted(os.listdir(folder))
+    with pytest.raises(OutboxError) as caught:
+        add(folder)
+
+    assert not isinstance(caught.value, DamagedOutbox)
+    for word in ("cannot use", f"user id {os.geteuid()} or of root", *words):
+        assert word in str(caught.value)
+    assert mode(folder) == mode_stays
+    assert sorted(os.listdir(folder)) == before
+    assert not is_usable(str(folder))
+
+
+@as_root
+@pytest.mark.parametrize("rights", [0o755, 0o700, 0o777], ids=oct)
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, rights: int) -> None:
     folder = tmp_path / "state"
-    folder.mkdir(mode=0o755)
-    os.chown(folder, 12345, 12345)
+    folder.mkdir()
+    folder.chmod(rights)
+    os.chown(folder, OTHER_USER, OTHER_USER)
 
-    add(folder)
+    assert_refused(folder, f"belongs to user id {OTHER_USER}", mode_stays=rights)
 
-    assert mode(folder) == 0o755
+
+@pytest.mark.parametrize("rights", [0o777, 0o775, 0o1777], ids=oct)
+@pytest.mark.parametrize("through_link", [False, True], ids=["itself", "link"])
+def test_a_folder_that_others_can_write_to_is_refused(
+    tmp_path: Path, rights: int, through_link: bool
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "of another program").touch()
+    shared.chmod(rights)
+    folder = shared
+    if through_link:
+        folder = tmp_path / "link"
+        folder.symlink_to(shared)
+
+    assert_refused(folder, f"mode {rights:04o}", "new one", mode_stays=rights)
+
+    # What the error offers.
+    add(folder / "flashduty")
+    assert mode(shared / "flashduty") == 0o700
+    assert mode(shared) == rights
+
+
+def test_an_empty_folder_that_is_shared_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+
+    assert_refused(tmp_path, "mode 1777", mode_stays=0o1777)
+
+
+def test_a_folder_with_other_things_that_others_can_only_read_keeps_its_mode(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "of another program").touch(0o644)
+    tmp_path.chmod(0o755)
+
+    add(tmp_path)
+    add(tmp_path)
+
+    assert mode(tmp_path) == 0o755
+    assert mode(tmp_path / "of another program") == 0o644
+    assert mode(tmp_path / FILE_NAME) == 0o600
+
+
+@as_root
+def test_a_file_that_others_have_planted_keeps_a_folder_from_being_narrowed(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / f"{FILE_NAME}-wal").touch(0o666)
+    os.chown(tmp_path / f"{FILE_NAME}-wal", OTHER_USER, OTHER_USER)
+    tmp_path.chmod(0o777)
+
+    assert_refused(tmp_path, "mode 0777", mode_stays=0o777)
+
+
+@as_root
+def test_a_link_of_somebody_else_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir(mode=0o700)
+    link = tmp_path / "link"
+    link.symlink_to("ours")
+    os.chown(link, OTHER_USER, OTHER_USER, follow_symlinks=False)
+
+    assert_refused(link, f"belongs to user id {OTHER_USER}", mode_stays=0o700)
+
+
+def test_a_link_of_ours_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to("ours")
+
+    add(tmp_path / "link")
+
+    assert waiting(tmp_path / "ours") == ["a"]
+
+
+def touch_as_other_user(path: str) -> None:
+    Path(path).touch()
+    os.chown(path, OTHER_USER, OTHER_USER)
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-journal"])
+@pytest.mark.parametrize(
+    ("plant", "problem"),
+    [
+        pytest.param(os.symlink, "symbolic link", id="symlink"),
+        pytest.param(os.link, "2 names", id="hard link"),
+        pytest.param(
+            lambda _victim, path: os.mkfifo(path), "not a regular file", id="pipe"
+        ),
+        pytest.param(
+            lambda _victim, path: touch_as_other_user(path),
+            f"belongs to user id {OTHER_USER}",
+            id="other user",
+            marks=as_root,
+        ),
+    ],
+)
+def test_a_file_that_leads_elsewhere_is_refused(
+    tmp_path: Path, ending: str, plant: t.Callable[[str, str], object], problem: str
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    victim.chmod(0o644)
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    plant(str(victim), str(folder / f"{FILE_NAME}{ending}"))
+
+    with pytest.raises(
+        OutboxError, match=f"cannot use .*{FILE_NAME}{ending}: .*{problem}"
+    ):
+        add(folder)
+
+    assert victim.read_text() == "precious"
+    assert mode(victim) == 0o644
+    assert not is_usable(str(folder))
+
+
+def test_who_is_not_root_trusts_root_and_nobody_else(folder_of_a_user: Path) -> None:
+    """The judgement depends on who we are, so it is made in a process of another user."""
+    names = ["own", "own/new"]
+    (folder_of_a_user / "own").mkdir()
+    if os.geteuid() == 0:
+        names += ["of-root", "of-root/new", "of-third"]
+        for name, owner, rights in (
+            ("own", OTHER_USER, 0o700),
+            ("of-root", 0, 0o777),
+            ("of-third", OTHER_USER + 1, 0o755),
+        ):
+            folder = folder_of_a_user / name
+            folder.mkdir(exist_ok=True)
+            folder.chmod(rights)
+            os.chown(folder, owner, owner)
+    process = start_python(
+        AS_USER + """
+for name in sys.argv[2:]:
+    try:
+        open_outbox(OutboxLocation(os.path.join(sys.argv[1], name))).close()
+        print(name, "used")
+    except OutboxError as problem:
+        print(name, problem)
+""",
+        str(folder_of_a_user),
+        *names,
+    )
+    said = process.communicate(timeout=30)[0].splitlines()
+
+    assert said[:2] == ["own used", "own/new used"]
+    if os.geteuid() == 0:
+        assert "other users can write" in said[2]
+        assert said[3] == "of-root/new used"
+        assert f"belongs to user id {OTHER_USER + 1}" in said[4]
 
 
 def test_nothing_is_made_only_to_look(tmp_path: Path) -> None:
@@ -184,10 +387,12 @@ def test_nothing_is_made_only_to_look(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("journal", ["wal", "delete"])
-def test_what_was_added_survives_a_killed_writer(tmp_path: Path, journal: str) -> None:
+def test_what_was_added_survives_a_killed_writer(
+    tmp_path: Path, journal: str, without_shared_memory: t.Callable[[Path], None]
+) -> None:
     folder = tmp_path / "state"
     if journal == "delete":
-        block_shared_memory(folder)
+        without_shared_memory(folder)
     chance = random.Random(journal)
     told: list[str] = []
     for run in range(8):
@@ -282,9 +487,11 @@ with open_outbox(OutboxLocation(folder)) as outbox:
     assert sorted(waiting(tmp_path / "state")) == [str(number) for number in range(8)]
 
 
-def test_opening_the_file_twice_does_not_end_a_lock(tmp_path: Path) -> None:
+def test_opening_the_file_twice_does_not_end_a_lock(
+    tmp_path: Path, without_shared_memory: t.Callable[[Path], None]
+) -> None:
     folder = tmp_path / "state"
-    block_shared_memory(folder)
+    without_shared_memory(folder)
     with open_at(folder) as outbox, outbox.transaction():
         with open_at(folder):
             pass
@@ -317,14 +524,10 @@ def test_who_writes_for_too_long_does_not_stop_others_for_ever(tmp_path: Path) -
 # -- no shared memory, no space, no rights
 
 
-def block_shared_memory(folder: Path) -> None:
-    """Let SQLite fail to make its shared memory, as on a file system that has none."""
-    folder.mkdir(exist_ok=True)
-    (folder / f"{FILE_NAME}-shm").symlink_to("/nowhere/at/all")
-
-
-def test_a_rollback_journal_does_where_wal_is_not_to_be_had(tmp_path: Path) -> None:
-    block_shared_memory(tmp_path)
+def test_a_rollback_journal_does_where_wal_is_not_to_be_had(
+    tmp_path: Path, without_shared_memory: t.Callable[[Path], None]
+) -> None:
+    without_shared_memory(tmp_path)
 
     add(tmp_path)
 
@@ -333,15 +536,24 @@ def test_a_rollback_journal_does_where_wal_is_not_to_be_had(tmp_path: Path) -> N
 
 
 def test_a_file_in_wal_mode_is_mended_where_wal_is_not_to_be_had(
-    tmp_path: Path,
+    folder_of_a_user: Path,
 ) -> None:
-    add(tmp_path, "before")
-    block_shared_memory(tmp_path)
+    add_both = start_python(
+        AS_USER + """
+def add(key):
+    with open_outbox(OutboxLocation(sys.argv[1])) as outbox:
+        outbox.add("integration-1", [alert(key)])
+        print(*(row["key"] for row in outbox.events(undeliverable=False)))
+add("before")
+# Root could open it all the same.
+os.close(os.open(os.path.join(sys.argv[1], "outbox.sqlite3-shm"), os.O_CREAT | os.O_EXCL, 0))
+add("after")
+""",
+        str(folder_of_a_user),
+    )
 
-    add(tmp_path, "after")
-
-    assert waiting(tmp_path) == ["before", "after"]
-    assert journal_mode(tmp_path) == "delete"
+    assert add_both.communicate(timeout=30)[0].split() == ["before", "before", "after"]
+    assert journal_mode(folder_of_a_user) == "delete"
 
 
 def test_wal_is_used_where_it_is_to_be_had(tmp_path: Path) -> None:
