@@ -145,9 +145,9 @@ def test_variables_of_each_level_are_heard(told: Told) -> None:
     assert description.startswith("Call described. (")
     assert "the reason" in description
     for warning in (
-        "flashduty_status is 'critical': it must be one of Critical, Warning, Info",
-        "flashduty_enabled is 'perhaps': it must be true or false",
-        "flashduty_labels is a list: it must be a dictionary or name=value pairs",
+        "flashduty_status must be one of Critical, Warning, Info",
+        "flashduty_enabled must be true or false",
+        "flashduty_labels must be a dictionary or name=value pairs",
         "flashduty_status cannot be templated",
     ):
         assert output.count(warning) == 1
