@@ -41,7 +41,7 @@ from tests.tools.progress import say
 
 LOGS = ROOT / "tests" / "output" / "logs"
 SIGN_OF_LIFE_SECONDS = 30
-STEP_TIMEOUT_SECONDS = 30 * 60
+STEP_TIMEOUT_SECONDS = 60 * 60
 
 # What nox installs depends on these.
 NOX_RECIPE = hash_of(ROOT / "antsibull-nox.toml", ROOT / "noxfile.py", *REQUIREMENTS)
