@@ -37,6 +37,9 @@ PATCH = """
                 that: inventory_hostname != 'db07'
                 fail_msg: The package is broken.
           always:
+            - name: Let an alert arrive while it is silenced
+              flashcat.flashduty.outbox_flush:
+                wait: 30
             - name: Page again
               flashcat.flashduty.silence:
                 channel_id: 1001

@@ -769,7 +769,7 @@ def test_what_an_event_on_exit_opens_is_remembered(
     tmp_path: Path, flashduty: Emulator
 ) -> None:
     opened = OpenAlert("key", "deployment", "Deployment failed", "Critical", 1.0)
-    fields = {**ALERT["fields"], "alert_key": "key"}
+    fields = {**t.cast("dict[str, t.Any]", ALERT["fields"]), "alert_key": "key"}
     event = {**ALERT, "fields": fields, "opened": dataclasses.asdict(opened)}
 
     left_behind(tmp_path, {"events_on_exit": [event]}, *both(flashduty)).wait(30)
