@@ -230,6 +230,10 @@ def fill(folder: Path, connection: Connection, events: int) -> None:
 
 def drain(folder: Path, connection: Connection) -> tuple[float, int]:
     """Let a courier empty an outbox; return the seconds and its largest memory in KiB."""
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+        OutboxLocation,
+    )
+
     started = time.monotonic()
     courier = subprocess.Popen(
         [sys.executable, "-m", "_flashduty.courier"],
@@ -239,7 +243,7 @@ def drain(folder: Path, connection: Connection) -> tuple[float, int]:
     )
     assert courier.stdin is not None
     start = {
-        "folder": str(folder),
+        "outbox": OutboxLocation(str(folder)).as_message(),
         "run_pid": os.getpid(),
         "max_in_flight": 8,
         "rate_limit": 0,

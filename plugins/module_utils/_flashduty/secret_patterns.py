@@ -109,6 +109,7 @@ _KEY_END = re.compile(
     r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|---- END SSH2 [A-Z ]{0,20}PRIVATE KEY ----"
 )
 _LINE_OF_KEY = re.compile(r"[A-Za-z0-9+/=]+")
+_WORD_OF_KEY = re.compile(r"[A-Za-z0-9+/=]{16,}\s*$")
 
 
 def mask_patterns(text: str, hidden: str) -> str:
@@ -147,4 +148,8 @@ def _without_lines_of_key(text: str) -> str:
         or _LINE_OF_KEY.fullmatch(pieces[-1].strip())
     ):
         pieces.pop()
-    return "".join(pieces) + ("\n" if pieces else "")
+    if not pieces:
+        return ""
+    # What a program said may stand before what is left of the key, on the same line.
+    pieces[-1] = _WORD_OF_KEY.sub("", pieces[-1])
+    return "".join(pieces) + ("" if pieces[-1].endswith(" ") else "\n")
