@@ -105,10 +105,10 @@ def _not_delivered(news: News) -> t.Iterator[str]:
             + ("" if late else " NOT delivered")
         )
     if parts:
-        why = f": {short_reason(news.reason)}" if news.reason else ""
+        why = short_reason(news.reason) if news.reason else "no answer yet"
         pronoun = "it waits" if len(late) + len(earlier) == 1 else "they wait"
         yield (
-            f"{' and '.join(parts)}{why}. The next run tries again; {pronoun} in {_short(news.place)}."
+            f"{' and '.join(parts)}: {why}. The next run tries again; {pronoun} in {_short(news.place)}."
         )
 
 

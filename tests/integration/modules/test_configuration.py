@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import typing as t
 
@@ -361,11 +362,13 @@ def encrypt(playground: Playground, texts: t.Sequence[str]) -> list[Tagged]:
     return [Tagged("!vault", text) for text in answer.stdout.split("\0")]
 
 
-def test_keys_and_labels_may_come_from_vault(playground: Playground) -> None:
+def test_keys_may_come_from_vault_and_what_else_does_stays_secret(
+    playground: Playground,
+) -> None:
     flashduty = playground.flashduty
     password = playground.write("password", "not-a-secret\n")
     key, label, inline, wrong = encrypt(
-        playground, [flashduty.alert_key, "label", "inline", WRONG_KEY]
+        playground, [flashduty.alert_key, "vaulted-1", "vaulted-2", WRONG_KEY]
     )
     answers = playground.perform(
         {
@@ -385,7 +388,11 @@ def test_keys_and_labels_may_come_from_vault(playground: Playground) -> None:
     )
 
     assert answers["key"].get("msg") is None
-    assert answers["key"]["event"]["labels"] == {"secret": "label", "inline": "inline"}
+    assert answers["key"]["event"]["labels"] == {
+        "secret": "[hidden]",
+        "inline": "[hidden]",
+    }
+    assert "vaulted" not in json.dumps(flashduty.events())
     assert answers["wrong"]["error"]["code"] == "InvalidParameter"
     assert flashduty.alert_key not in answers.written
     assert WRONG_KEY not in answers.written

@@ -64,7 +64,7 @@ RETRY = "ansible-playbook flashcat.flashduty.housekeeping -e retry=true"
         (
             {"raised": "a", "waiting": "a"},
             [
-                "1 of 1 alert NOT delivered. The next run tries again; it waits in ~/.ansible/flashduty."
+                "1 of 1 alert NOT delivered: no answer yet. The next run tries again; it waits in ~/.ansible/flashduty."
             ],
         ),
         (
@@ -77,7 +77,7 @@ RETRY = "ansible-playbook flashcat.flashduty.housekeeping -e retry=true"
         (
             {"waiting": "xyz"},
             [
-                "3 events from before NOT delivered. The next run tries again; they wait in ~/.ansible/flashduty."
+                "3 events from before NOT delivered: no answer yet. The next run tries again; they wait in ~/.ansible/flashduty."
             ],
         ),
         (
