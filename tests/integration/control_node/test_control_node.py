@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core, configured_cores
-from tests.tools.playbooks import PlaybookRun, Workspace
+from tests.tools.playbooks import PlaybookRun, Workspace, inventory_of
 
 KEY = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 CHANGE_KEY = "f9e8d7c6b5a4938271605f4e3d2c1b0a"
@@ -417,6 +418,64 @@ def test_a_timer_looks_after_runs_and_goes_again(
     assert verified.stderr.count("flashduty-housekeeping") == 0, verified.stderr
     assert gone.rc == 0, gone.output
     assert list(units.iterdir()) == []
+
+
+RUNNING_TIMER = """\
+#!/bin/sh
+echo "$*" >> "{log}"
+case "$*" in
+*show*) printf 'LoadState=loaded\\nActiveState=active\\nUnitFileState=enabled\\n' ;;
+esac
+"""
+REMOVE_TIMER = """\
+- name: Remove the timer
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Remove the timer
+      ansible.builtin.include_role:
+        name: flashcat.flashduty.control_node
+        tasks_from: no_timer.yml
+"""
+
+
+@pytest.mark.any_core
+def test_a_timer_goes_whether_systemd_runs_or_not(one_node: ControlNode) -> None:
+    node = one_node
+    log = node.folder / "systemctl.log"
+    systemctl = node.write("tools/systemctl", RUNNING_TIMER.format(log=log))
+    systemctl.chmod(0o755)
+    machines = {name: node.folder / name for name in ("machine", "container")}
+    for folder in machines.values():
+        wants = folder / "timers.target.wants"
+        wants.mkdir(parents=True)
+        for suffix in ("timer", "service"):
+            folder.joinpath(f"flashduty-housekeeping.{suffix}").touch()
+        wants.joinpath("flashduty-housekeeping.timer").symlink_to(
+            folder / "flashduty-housekeeping.timer"
+        )
+    (node.folder / "booted-machine").mkdir()
+    values = {
+        "_flashduty_control_node_units": f"{node.folder}/{{{{ inventory_hostname }}}}",
+        "_flashduty_control_node_booted": f"{node.folder}/booted-{{{{ inventory_hostname }}}}",
+        "_flashduty_control_node_scope": "system",
+        "_flashduty_control_node_session": {},
+    }
+
+    run = node.run(
+        REMOVE_TIMER,
+        "--extra-vars",
+        json.dumps(values),
+        inventory=inventory_of(*machines),
+        environment={"PATH": f"{systemctl.parent}:{os.environ['PATH']}"},
+    )
+
+    assert run.rc == 0, run.output
+    asked = log.read_text().splitlines()
+    for what in ("stop ", "disable ", "daemon-reload"):
+        assert sum(what in line for line in asked) == 1, asked
+    for folder in machines.values():
+        assert [path.name for path in folder.rglob("*")] == ["timers.target.wants"]
 
 
 def test_a_key_that_comes_out_empty_leaves_the_file_alone(
