@@ -230,7 +230,11 @@ def create(kind: str, fields: t.Mapping[str, t.Any]) -> Event:
 
 def encodable(text: str) -> str:
     """Return the text without what cannot be sent as Unicode: lone surrogates become U+FFFD, NUL goes."""
-    return _LONE_SURROGATES.sub("\ufffd", str(text)).replace("\0", "")
+    text = str(text)
+    if text.isascii() and "\0" not in text:
+        # Most are, and the answer is known without a look at each character.
+        return text
+    return _LONE_SURROGATES.sub("\ufffd", text).replace("\0", "")
 
 
 def label_text(value: t.Any) -> str | None:

@@ -153,8 +153,7 @@ class Outbox:
         closed = sorted(closed)
         with self._database.transaction():
             # The ledger first: its rows put in order what several controllers write about one alert.
-            if opened is not None:
-                self._remember(fingerprint, opened, server)
+            self._remember(fingerprint, [] if opened is None else [opened], server)
             self._database.run_each(
                 "UPDATE flashduty_open_alerts SET details = :details, batch = NULL"
                 " WHERE fingerprint = :fingerprint AND alert_key = :key",
@@ -184,43 +183,72 @@ class Outbox:
                         for key in closed
                     ],
                 )
-            self._database.run_each(
-                "INSERT INTO flashduty_events (fingerprint, server, kind, key, payload, run_id, added_at)"
-                " VALUES (:fingerprint, :server, :kind, :key, :payload, :run_id, :now)",
-                [
-                    {
-                        "fingerprint": fingerprint,
-                        "server": server,
-                        "kind": event.kind,
-                        "key": event.key,
-                        "payload": json.dumps(event.payload()),
-                        "run_id": run_id,
-                        "now": now,
-                    }
-                    for event in events
-                ],
-            )
+            self._queue(fingerprint, events, server, run_id)
 
-    def _remember(self, fingerprint: str, alert: OpenAlert, server: str) -> None:
+    def raise_alerts(
+        self,
+        fingerprint: str,
+        alerts: t.Iterable[tuple[Event, OpenAlert]],
+        *,
+        server: str = "",
+    ) -> None:
+        """Queue the events of many alerts, and remember those as open, in the same transaction; see :meth:`add`.
+
+        :param alerts: each with the event that raises it.
+        :raises OutboxError: when nothing could be written; then nothing was.
+        """
+        alerts = list(alerts)
+        with self._database.transaction():
+            self._remember(fingerprint, [opened for _event, opened in alerts], server)
+            self._queue(fingerprint, [event for event, _opened in alerts], server, "")
+
+    def _queue(
+        self, fingerprint: str, events: t.Iterable[Event], server: str, run_id: str
+    ) -> None:
+        now = self._database.now()
+        self._database.run_each(
+            "INSERT INTO flashduty_events (fingerprint, server, kind, key, payload, run_id, added_at)"
+            " VALUES (:fingerprint, :server, :kind, :key, :payload, :run_id, :now)",
+            [
+                {
+                    "fingerprint": fingerprint,
+                    "server": server,
+                    "kind": event.kind,
+                    "key": event.key,
+                    "payload": json.dumps(event.payload()),
+                    "run_id": run_id,
+                    "now": now,
+                }
+                for event in events
+            ],
+        )
+
+    def _remember(
+        self, fingerprint: str, alerts: t.Iterable[OpenAlert], server: str
+    ) -> None:
         # Raised again: it opened when it opened, and what was confirmed stays confirmed.
-        self._database.run(
+        now = self._database.now()
+        self._database.run_each(
             "INSERT INTO flashduty_open_alerts"
             " (fingerprint, alert_key, server, origin, title, status, opened_at, raised_at, details)"
             " VALUES (:fingerprint, :key, :server, :origin, :title, :status, :opened_at, :now, :details)"
             " ON CONFLICT (fingerprint, alert_key) DO UPDATE SET server = excluded.server,"
             " origin = excluded.origin, title = excluded.title, status = excluded.status,"
             " details = excluded.details, raised_at = excluded.raised_at, batch = NULL",
-            {
-                "now": self._database.now(),
-                "fingerprint": fingerprint,
-                "key": alert.alert_key,
-                "server": server,
-                "origin": alert.origin,
-                "title": alert.title,
-                "status": alert.status,
-                "opened_at": alert.opened_at,
-                "details": json.dumps(alert.details),
-            },
+            [
+                {
+                    "now": now,
+                    "fingerprint": fingerprint,
+                    "key": alert.alert_key,
+                    "server": server,
+                    "origin": alert.origin,
+                    "title": alert.title,
+                    "status": alert.status,
+                    "opened_at": alert.opened_at,
+                    "details": json.dumps(alert.details),
+                }
+                for alert in alerts
+            ],
         )
 
     def open_alerts(

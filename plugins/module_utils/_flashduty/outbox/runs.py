@@ -23,6 +23,7 @@ from ..processes import is_gone, is_here
 from .model import OpenAlert
 
 if t.TYPE_CHECKING:
+    from .database import Values
     from .queue import Outbox
 
 # Seconds after which a run counts as lost that nobody has renewed.
@@ -39,6 +40,13 @@ _MOST_RUNS = 30
 _LONGEST_AGE = 90 * 86400.0
 # Seconds that a time may lie in the future. What is later comes from a clock that was set back since.
 _TOLERANCE = 1.0
+
+# A playbook is missed, and its alert is to be raised, or raised again. What was raised in the future comes from a clock that
+# was set back since.
+_IS_DUE = (
+    "COALESCE(completed_at, since) + expected_every < :now"
+    " AND (raised_at IS NULL OR raised_at + expected_every < :now OR raised_at > :later)"
+)
 
 _CLOSED_BECAUSE = {
     "missed": "The playbook has run again.",
@@ -283,6 +291,7 @@ class RunLedger:
         """
         now = self._db.now()
         with self._db.transaction():
+            self._lock(run.origin)
             # The state may have been deleted since it began.
             self._record(run, now)
             self._expect(run, now)
@@ -324,16 +333,10 @@ class RunLedger:
         """Raise the alert for a run that takes too long, unless it has ended meanwhile; return whether it goes on."""
         now = self._db.now()
         with self._db.transaction():
-            # Writes, so that nobody can end the run before the alert is in the ledger.
-            if not self._db.run(
-                "UPDATE flashduty_runs SET status = 'running' WHERE run_id = :run_id AND ended_at IS NULL",
-                {"run_id": run_id},
-            ):
+            known = self._locked(run_id)
+            if known is None:
                 return False
-            ((fingerprint, server, origin),) = self._db.rows(
-                "SELECT fingerprint, server, origin FROM flashduty_runs WHERE run_id = :run_id",
-                {"run_id": run_id},
-            )
+            fingerprint, server, origin, _details = known
             runs = {
                 other
                 for _fingerprint, opened in self._open(origin, "overlong")
@@ -365,26 +368,27 @@ class RunLedger:
                     # Its courier is gone, but it lives.
                     self.renew(run_id)
                 continue
-            if self.mark_lost(run_id):
+            if self.mark_lost(run_id, renewed_until=renewed_until):
                 lost.append(run_id)
         if not lost:
             return []
         return [report for report in self.reports() if report.run_id in lost]
 
-    def mark_lost(self, run_id: str) -> bool:
-        """Note that a run is lost, and raise its alert; return False when somebody else was faster."""
+    def mark_lost(self, run_id: str, *, renewed_until: float | None = None) -> bool:
+        """Note that a run is lost, and raise its alert; return False when somebody else was faster.
+
+        :param renewed_until: only where nobody has renewed it since this was read.
+        """
         now = self._db.now()
         with self._db.transaction():
-            changed = self._db.run(
-                "UPDATE flashduty_runs SET ended_at = renewed_until - :lease, status = 'lost'"
-                " WHERE run_id = :run_id AND ended_at IS NULL",
-                {"run_id": run_id, "lease": LEASE},
-            )
-            if not changed:
+            known = self._locked(run_id, renewed_until=renewed_until)
+            if known is None:
                 return False
-            ((fingerprint, server, origin, details),) = self._db.rows(
-                "SELECT fingerprint, server, origin, details FROM flashduty_runs WHERE run_id = :run_id",
-                {"run_id": run_id},
+            fingerprint, server, origin, details = known
+            self._db.run(
+                "UPDATE flashduty_runs SET ended_at = renewed_until - :lease, status = 'lost'"
+                " WHERE run_id = :run_id",
+                {"run_id": run_id, "lease": LEASE},
             )
             alert = json.loads(details)["when_lost"]
             if alert:
@@ -442,25 +446,41 @@ class RunLedger:
         it and nothing has run since, but not with every check.
         """
         now = self._db.now()
-        raised = []
+        values = {"now": now, "later": now + _TOLERANCE}
         with self._db.transaction():
-            for one in missed:
-                due = self._db.run(
-                    "UPDATE flashduty_expected_playbooks SET raised_at = :now WHERE origin = :origin"
-                    " AND (raised_at IS NULL OR raised_at + expected_every < :now OR raised_at > :later)",
-                    {"now": now, "later": now + _TOLERANCE, "origin": one.origin},
+            # Of two that check at once, the second one finds nothing left to do.
+            self._db.lock("flashduty missed runs")
+            before = self._origins(_IS_DUE, values)
+            due = {one.origin: one for one in missed if one.origin in before}
+            # Once more for each row, which nobody else changes from here on: the playbook may have run meanwhile.
+            self._db.run_each(
+                f"UPDATE flashduty_expected_playbooks SET raised_at = :now WHERE origin = :origin AND {_IS_DUE}",
+                [{**values, "origin": origin} for origin in sorted(due)],
+            )
+            after = self._origins("raised_at = :now", values)
+            raised = [one for origin, one in due.items() if origin in after]
+            by_integration: dict[tuple[str, str], list[ExpectedPlaybook]] = {}
+            for one in raised:
+                by_integration.setdefault((one.fingerprint, one.server), []).append(one)
+            for (fingerprint, server), some in by_integration.items():
+                self._outbox.raise_alerts(
+                    fingerprint,
+                    [
+                        one.alert.raised(now=now, description=one.description)
+                        for one in some
+                    ],
+                    server=server,
                 )
-                if due:
-                    self._raise(
-                        one.alert,
-                        one.fingerprint,
-                        one.server,
-                        "",
-                        now,
-                        description=one.description,
-                    )
-                    raised.append(one)
         return raised
+
+    def _origins(self, where: str, values: Values) -> set[str]:
+        """Return the expected playbooks that a condition holds for."""
+        return {
+            origin
+            for (origin,) in self._db.rows(
+                f"SELECT origin FROM flashduty_expected_playbooks WHERE {where}", values
+            )
+        }
 
     def mend_clock(self) -> None:
         """Bring back to the present what was written while the clock was ahead: it would count as recent for long."""
@@ -525,7 +545,9 @@ class RunLedger:
         now = self._db.now()
         closed = []
         with self._db.transaction():
-            for origin in origins:
+            # In the same order everywhere, so that nobody waits for somebody who waits for them.
+            for origin in sorted(origins):
+                self._lock(origin)
                 self._db.run(
                     "DELETE FROM flashduty_expected_playbooks WHERE origin = :origin",
                     {"origin": origin},
@@ -538,6 +560,42 @@ class RunLedger:
         return [alert for _fingerprint, alert in closed]
 
     # -- inside
+
+    def _lock(self, origin: str) -> None:
+        """Let nobody else write about the runs of a playbook until this transaction ends.
+
+        What the end of a run closes depends on the others that go on: two that end at once have to see each other.
+        """
+        self._db.lock(f"flashduty runs {origin}")
+
+    def _locked(
+        self, run_id: str, *, renewed_until: float | None = None
+    ) -> tuple[str, str, str, str] | None:
+        """Lock the playbook of a run that goes on; return its integration, server, playbook and details.
+
+        :param renewed_until: only where nobody has renewed it since this was read.
+        """
+        for (origin,) in self._db.rows(
+            "SELECT origin FROM flashduty_runs WHERE run_id = :run_id",
+            {"run_id": run_id},
+        ):
+            self._lock(origin)
+        where = ""
+        values: dict[str, t.Any] = {"run_id": run_id}
+        if renewed_until is not None:
+            where = " AND renewed_until = :seen"
+            values["seen"] = renewed_until
+        # Writes, so that nobody can end or renew the run before the transaction ends.
+        if not self._db.run(
+            f"UPDATE flashduty_runs SET status = 'running' WHERE run_id = :run_id AND ended_at IS NULL{where}",
+            values,
+        ):
+            return None
+        (found,) = self._db.rows(
+            "SELECT fingerprint, server, origin, details FROM flashduty_runs WHERE run_id = :run_id",
+            {"run_id": run_id},
+        )
+        return t.cast("tuple[str, str, str, str]", found)
 
     def _raise(
         self,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 import typing as t
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -36,14 +38,24 @@ ELSEWHERE = "another-machine:1:1"
 
 
 class Desk:
-    """A ledger, and a clock to turn."""
+    """A controller's ledger, and a clock to turn.
 
-    def __init__(self, folder: Path) -> None:
-        self.time = 1_000 * DAY
-        self.outbox: Outbox = open_outbox(
-            OutboxLocation(str(folder)), now=lambda: self.time
-        )
+    :param another: a controller that has the same state, and the same clock.
+    """
+
+    def __init__(self, location: OutboxLocation, another: Desk | None = None) -> None:
+        self.location = location
+        self._clock: list[float] = another._clock if another else [1_000 * DAY]
+        self.outbox: Outbox = open_outbox(location, now=lambda: self.time)
         self.runs = RunLedger(self.outbox)
+
+    @property
+    def time(self) -> float:
+        return self._clock[0]
+
+    @time.setter
+    def time(self, value: float) -> None:
+        self._clock[0] = value
 
     def end(self, run: Run, *, complete: bool = True, **more: t.Any) -> list[str]:
         closed = self.runs.end(
@@ -73,14 +85,32 @@ class Desk:
         ]
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> t.Iterator[Desk]:
-    desk = Desk(tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> t.Iterator[Desk]:
+    """With a state of each kind."""
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_schema()
+    desk = Desk(OutboxLocation(str(tmp_path / "state"), url))
     yield desk
     desk.outbox.close()
 
 
-def alert(scope: str, key: str = "") -> RunAlert:
+def at_once(desk: Desk, *jobs: t.Callable[[Desk], t.Any]) -> list[t.Any]:
+    """Let several controllers that share a state do something at the same time, and return what came of it."""
+    barrier = threading.Barrier(len(jobs))
+
+    def do(job: t.Callable[[Desk], t.Any]) -> t.Any:
+        another = Desk(desk.location, desk)
+        with another.outbox:
+            barrier.wait()
+            return job(another)
+
+    with ThreadPoolExecutor(len(jobs)) as controllers:
+        return [done.result() for done in [controllers.submit(do, job) for job in jobs]]
+
+
+def alert(scope: str, key: str = "", origin: str = "site.yml") -> RunAlert:
     return RunAlert(
         {
             "title_rule": f"site.yml: {scope}",
@@ -89,7 +119,7 @@ def alert(scope: str, key: str = "") -> RunAlert:
             "description": "It is so.",
             "labels": {"status": scope},
         },
-        "site.yml",
+        origin,
         {"scope": scope, "labels": {"status": scope}, "causes": []},
     )
 
@@ -340,18 +370,162 @@ def test_of_each_playbook_the_latest_runs_are_kept_and_the_last_good_one(
     assert [one.run_id for one in desk.runs.reports()] == ["another"]
 
 
-def test_a_thousand_playbooks_are_looked_through_with_a_few_statements(
+def numbered(number: int, **more: t.Any) -> Run:
+    """Return a run of a playbook of its own."""
+    return run(
+        f"{number}-{more.pop('which', 0)}",
+        origin=json.dumps(["", f"{number}.yml"]),
+        playbook=f"{number}.yml",
+        when_missed=alert("missed", f"missed {number}", f"{number}.yml"),
+        when_lost=alert("run", f"lost {number}", f"{number}.yml"),
+        **more,
+    )
+
+
+def test_half_of_many_playbooks_are_missed(desk: Desk) -> None:
+    with desk.outbox.transaction():
+        for number in range(100):
+            desk.runs.begin(numbered(number))
+            desk.time += 1
+    desk.time += DAY - 50
+
+    assert desk.check() == 50
+    assert desk.check() == 0
+    assert desk.outbox.counts() == {
+        "waiting": 50,
+        "undeliverable": 0,
+        "open_alerts": 50,
+    }
+
+
+def test_each_missed_run_is_raised_for_the_integration_that_it_is_given(
     desk: Desk,
 ) -> None:
-    with desk.outbox.transaction():
-        for number in range(1_000):
-            origin = json.dumps(["", f"{number}.yml"])
-            one = run(
-                str(number), origin=origin, when_missed=alert("missed", str(number))
-            )
-            desk.runs.begin(dataclasses.replace(one, playbook=f"{number}.yml"))
-            desk.time += 1
-    desk.time += DAY - 500
+    for number in range(4):
+        desk.runs.begin(numbered(number))
+    desk.time += DAY + 1
+    missed = [
+        dataclasses.replace(one, fingerprint=f"integration-{number % 2}", server="new")
+        for number, one in enumerate(desk.runs.expected())
+    ]
 
-    assert desk.check() == 500
-    assert desk.check() == 0
+    assert [one.playbook for one in desk.runs.raise_missed(missed)] == [
+        one.playbook for one in missed
+    ]
+    assert (
+        sorted(
+            (row["fingerprint"], row["server"])
+            for row in desk.outbox.events(undeliverable=False)
+        )
+        == [("integration-0", "new")] * 2 + [("integration-1", "new")] * 2
+    )
+
+
+# -- several controllers with one state
+
+
+def test_of_controllers_that_check_at_once_one_tells(desk: Desk) -> None:
+    with desk.outbox.transaction():
+        for number in range(20):
+            desk.runs.begin(numbered(number, process=ELSEWHERE))
+    desk.time += DAY + 1
+
+    def check(controller: Desk) -> tuple[int, int]:
+        return len(controller.runs.take_lost()), controller.check()
+
+    found = at_once(desk, check, check, check)
+
+    assert [sum(numbers) for numbers in zip(*found)] == [20, 20]
+    assert sorted(desk.events) == sorted(
+        (f"{what} {number}", "Critical")
+        for what in ("lost", "missed")
+        for number in range(20)
+    )
+
+
+def test_what_is_missed_here_and_done_there_leaves_nothing_open(desk: Desk) -> None:
+    with desk.outbox.transaction():
+        for number in range(20):
+            desk.end(numbered(number))
+    desk.time += DAY + 1
+
+    def work(controller: Desk) -> None:
+        for number in range(20):
+            again = numbered(number, which=1)
+            controller.runs.begin(again)
+            controller.end(again)
+
+    at_once(desk, Desk.check, work, Desk.check)
+
+    assert desk.open == []
+    assert (desk.missed, desk.check()) == ([], 0)
+    for number in range(20):
+        told = [status for key, status in desk.events if key == f"missed {number}"]
+        assert told in ([], ["Critical", "Ok"])
+
+
+def test_a_run_that_ends_between_look_and_alert_is_not_missed(desk: Desk) -> None:
+    desk.runs.begin(run())
+    desk.time += DAY + 1
+    missed = desk.runs.expected()
+    another = Desk(desk.location, desk)
+    with another.outbox:
+        another.end(run())
+
+    assert [one.missed for one in missed] == [True]
+    assert desk.runs.raise_missed(missed) == []
+    assert desk.events == []
+
+
+def test_of_two_whole_runs_that_end_at_once_one_closes_that_it_was_missed(
+    desk: Desk,
+) -> None:
+    for which in range(2):
+        desk.runs.begin(numbered(1, which=which))
+    desk.time += DAY + 1
+    desk.check()
+
+    closed = at_once(
+        desk,
+        lambda controller: controller.end(numbered(1, which=0)),
+        lambda controller: controller.end(numbered(1, which=1)),
+    )
+
+    assert sorted(closed) == [[], ["missed"]]
+    assert desk.events == [("missed 1", "Critical"), ("missed 1", "Ok")]
+
+
+def test_of_two_long_runs_that_end_at_once_the_second_one_closes_the_alert(
+    desk: Desk,
+) -> None:
+    runs = [run(f"run-{which}", expected_every=None) for which in range(2)]
+    for one in runs:
+        desk.runs.begin(one)
+        desk.runs.raise_overlong(one.run_id, alert("overlong"), "So long.")
+
+    def end_second() -> list[str]:
+        another = Desk(desk.location, desk)
+        with another.outbox:
+            return another.end(runs[1])
+
+    with ThreadPoolExecutor(1) as controller:
+        with desk.outbox.transaction():
+            first = desk.end(runs[0])
+            second = controller.submit(end_second)
+            # It waits. If it did not, it would take the first one for a run that goes on.
+            wait([second], timeout=0.5)
+        assert (first, second.result()) == ([], ["overlong"])
+
+    assert desk.open == []
+    assert desk.events.count(("overlong", "Ok")) == 1
+
+
+def test_a_run_that_was_renewed_meanwhile_is_not_lost(desk: Desk) -> None:
+    desk.runs.begin(run(process=ELSEWHERE))
+    seen = desk.time + LEASE
+    desk.time += 2 * LEASE
+    desk.runs.renew("run-1")
+
+    assert not desk.runs.mark_lost("run-1", renewed_until=seen)
+    assert desk.open == []
+    assert desk.runs.mark_lost("run-1", renewed_until=desk.time + LEASE)
