@@ -103,7 +103,8 @@ class ControlNode(Workspace):
                 path.read_bytes() if path.is_file() else None,
             )
             for path in sorted(self.home.rglob("*"))
-            if not {"tmp", "debug", ".ansible_async"} & set(path.relative_to(self.home).parts)
+            if not {"tmp", "debug", ".ansible_async"}
+            & set(path.relative_to(self.home).parts)
         }
 
 
