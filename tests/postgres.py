@@ -42,6 +42,17 @@ class PostgresServer:
         between = "&" if "?" in self._url else "?"
         return f"{self._url}{between}options={quote(f'-csearch_path={name}')}"
 
+    def url_of(self, url: str, user: str, password: str) -> str:
+        """Return a URL of another user, whom this server trusts whatever the password is."""
+        return f"postgresql://{quote(user)}:{quote(password)}@{url.partition('@')[2]}"
+
+    def tables_in(self, schema: str) -> list[str]:
+        """Return the names of the tables in a schema."""
+        rows = self.run(
+            f"SELECT tablename::text FROM pg_tables WHERE schemaname = '{schema}'"
+        )
+        return [name for (name,) in rows]
+
     def run(self, sql: str) -> list[tuple[t.Any, ...]]:
         """Run a statement as its administrator."""
         import psycopg

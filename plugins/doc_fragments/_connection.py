@@ -94,6 +94,11 @@ options:
       - It needs the Python package C(psycopg) 3 on the controller. While the database cannot be used, the outbox in
         O(state_path) serves, with a warning. What it holds moves to the database as soon as that can be reached again.
     type: str
+  state_url_file:
+    description:
+      - The path of a file on the controller that holds the URI of O(state_url) and nothing else, so that no password stands
+        in a configuration file that others may read.
+    type: path
 """
 
     # The key for changes, which every module takes, so that one module_defaults serves all.
@@ -224,4 +229,10 @@ options:
     ini:
       - section: flashduty
         key: state_url
+  state_url_file:
+    env:
+      - name: FLASHDUTY_STATE_URL_FILE
+    ini:
+      - section: flashduty
+        key: state_url_file
 """

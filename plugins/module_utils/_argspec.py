@@ -33,6 +33,7 @@ def connection_argument_spec() -> dict[str, t.Any]:
         "retries": {"type": "int"},
         "state_path": {"type": "path"},
         "state_url": {"type": "str", "no_log": True},
+        "state_url_file": {"type": "path", "no_log": False},
         # All modules take what follows, so that one module_defaults serves all: the key for changes, and the Open API's.
         "change_integration_key": {"type": "str", "no_log": True},
         "change_integration_key_file": {"type": "path", "no_log": False},

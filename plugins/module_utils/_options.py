@@ -26,6 +26,7 @@ import tempfile
 import time
 import typing as t
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
@@ -56,6 +57,7 @@ BASE_URL_VARIABLE = "FLASHDUTY_BASE_URL"
 
 _KEY_OPTIONS = ("integration_key", "integration_key_file", "push_url")
 _APP_KEY_OPTIONS = ("app_key", "app_key_file")
+_STATE_URL_OPTIONS = ("state_url", "state_url_file")
 # A change integration has a key of its own, whose options have this prefix.
 _CHANGE_PREFIX = "change_"
 _PATH_OPTIONS = ("ca_path", "client_cert", "client_key")
@@ -245,15 +247,30 @@ def resolve_connection(
     )
 
 
-def resolve_open_api(layers: t.Sequence[Layer]) -> OpenApiConnection:
+@dataclass(frozen=True)
+class ResolvedOpenApi:
+    """How the Open API is reached, and which place set what of it.
+
+    :param sources: see :class:`ResolvedConnection`.
+    """
+
+    connection: OpenApiConnection
+    sources: t.Mapping[str, str]
+
+
+def resolve_open_api(layers: t.Sequence[Layer]) -> ResolvedOpenApi:
     """Find out how the Open API is reached.
 
     :param layers: the one that counts most first.
     :raises ConfigurationError: names the option, the problem and what is allowed, never a value.
     """
-    key = _find_app_key(layers)
-    settings, _sources = _resolve_transport(layers, for_target=False, tolerate=None)
-    return OpenApiConnection(integration_key=key, url=_find_server(layers), **settings)
+    key, key_source = _find_app_key(layers)
+    url, url_source = _find_server(layers)
+    settings, sources = _resolve_transport(layers, for_target=False, tolerate=None)
+    sources.update(app_key=key_source, api_url=url_source)
+    return ResolvedOpenApi(
+        OpenApiConnection(integration_key=key, url=url, **settings), sources
+    )
 
 
 def _resolve_transport(
@@ -305,10 +322,19 @@ def _tolerated(
 
 def has_integration_key(layers: t.Iterable[Layer], *, kind: str = "alert") -> bool:
     """Say whether any layer sets an integration key of a kind, in whichever form."""
+    return _sets_any(layers, [_for_kind(option, kind) for option in _KEY_OPTIONS])
+
+
+def has_app_key(layers: t.Iterable[Layer]) -> bool:
+    """Say whether any layer sets an app key, in whichever form."""
+    return _sets_any(layers, _APP_KEY_OPTIONS)
+
+
+def _sets_any(layers: t.Iterable[Layer], options: t.Sequence[str]) -> bool:
     return any(
         value is not None and not (value == "" and layer.empty_is_unset)
         for layer in layers
-        for value in (layer.get(_for_kind(option, kind)) for option in _KEY_OPTIONS)
+        for value in map(layer.get, options)
     )
 
 
@@ -348,15 +374,33 @@ def resolve_outbox(
     with _tolerated(tolerate):
         path = resolve_state_path(layers)
     with _tolerated(tolerate, f"The outbox in {path} is used."):
-        layer, value = find_option(layers, "state_url")
-        if layer and not re.match(r"postgres(ql)?://", str(value)):
-            raise ConfigurationError(
-                f"{layer.display_name('state_url')} is not a libpq connection URI: it must be like"
-                " postgresql://user@db.example.com/automation.",
-                option="state_url",
-            )
-        url = str(value) if layer else ""
+        url, _source = find_state_url(layers)
     return OutboxLocation(path, url)
+
+
+def find_state_url(layers: t.Sequence[Layer]) -> tuple[str, str]:
+    """Return the connection URI of the database that holds the state, and its place; both are empty where there is none.
+
+    :raises ConfigurationError: names the option and the place, never a value.
+    """
+    found = _find_secret(layers, _STATE_URL_OPTIONS, _STATE_URL)
+    return found or ("", "")
+
+
+def _check_state_url(value: str, option: str, name: str) -> str:
+    if re.match(r"postgres(ql)?://", value) and _can_be_split(value):
+        return value
+    raise ConfigurationError(
+        f"{name} is not a libpq connection URI: it must be like postgresql://user@db.example.com/automation.",
+        option=option,
+    )
+
+
+def _can_be_split(url: str) -> bool:
+    try:
+        return bool(urlsplit(url))
+    except ValueError:
+        return False
 
 
 def state_path_in(ansible_home: str) -> str:
@@ -401,7 +445,9 @@ def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
                 continue
             name = layer.display_name(_for_kind(option, kind))
             if option == "integration_key_file":
-                found[name] = _key_from_file(_absolute(value, layer), name)
+                found[name] = _secret_in_file(
+                    _absolute(value, layer), name, _INTEGRATION_KEY
+                )
             elif option == "integration_key":
                 found[name] = check_key(str(value), option, name)
             else:
@@ -433,24 +479,10 @@ def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
     )
 
 
-def _find_app_key(layers: t.Sequence[Layer]) -> str:
-    for layer in layers:
-        found: dict[str, str] = {}
-        for option in _APP_KEY_OPTIONS:
-            value = layer.value(option)
-            if value is None:
-                continue
-            name = layer.display_name(option)
-            if option == "app_key_file":
-                found[name] = _key_from_file(
-                    _absolute(value, layer), name, check_app_key
-                )
-            else:
-                found[name] = check_app_key(str(value), option, name)
-        if len(set(found.values())) > 1:
-            raise _conflict(list(found), "name different app keys")
-        if found:
-            return next(iter(found.values()))
+def _find_app_key(layers: t.Sequence[Layer]) -> tuple[str, str]:
+    found = _find_secret(layers, _APP_KEY_OPTIONS, _APP_KEY)
+    if found:
+        return found
     places = ", ".join(
         layer.display_name("app_key")
         for layer in layers
@@ -461,6 +493,46 @@ def _find_app_key(layers: t.Sequence[Layer]) -> str:
         option="app_key",
         hint=f"Set one of {places}, or app_key_file in the same way.",
     )
+
+
+class _Secret(t.NamedTuple):
+    """A secret that an option holds, or a file that another option names.
+
+    :param what: what a person calls it.
+    :param check: returns the secret in a text; gets the option and how it is written, and raises ConfigurationError.
+    """
+
+    option: str
+    what: str
+    check: t.Callable[[str, str, str], str]
+
+
+_INTEGRATION_KEY = _Secret("integration_key", "integration key", check_key)
+_APP_KEY = _Secret("app_key", "app key", check_app_key)
+_STATE_URL = _Secret("state_url", "connection URI", _check_state_url)
+
+
+def _find_secret(
+    layers: t.Sequence[Layer], options: t.Sequence[str], secret: _Secret
+) -> tuple[str, str] | None:
+    """Return what the first layer says that says anything, and how it is written there."""
+    for layer in layers:
+        found: dict[str, str] = {}
+        for option in options:
+            value = layer.value(option)
+            if value is None:
+                continue
+            name = layer.display_name(option)
+            if option.endswith("_file"):
+                found[name] = _secret_in_file(_absolute(value, layer), name, secret)
+            else:
+                found[name] = secret.check(str(value), option, name)
+        if len(set(found.values())) > 1:
+            raise _conflict(list(found), f"name different {secret.what}s")
+        if found:
+            name, value = next(iter(found.items()))
+            return value, name
+    return None
 
 
 # What was read from a pipe, such as <(…) of a shell, by its path: it can be read only once.
@@ -477,6 +549,7 @@ def remember_pipe(layers: t.Iterable[Layer]) -> None:
             "integration_key_file",
             "change_integration_key_file",
             "app_key_file",
+            "state_url_file",
         ):
             with contextlib.suppress(ConfigurationError, OSError, ValueError):
                 value = layer.value(option)
@@ -533,16 +606,26 @@ def _is_over(descriptor: int) -> bool:
     return any(event & select.POLLHUP for _descriptor, event in poll.poll(0))
 
 
-def _key_from_file(
-    path: str, name: str, check: t.Callable[[str, str, str], str] = check_key
-) -> str:
-    """Return the key in a file.
+def content_of_key_file(path: str) -> str:
+    """Return what a file that may hold a secret says, without white space around it; nothing where it cannot be read.
 
-    :param check: returns the key in a text; gets the option and how it is written.
+    A pipe is not read here: that can be done only once.
     """
-    is_app_key = check is check_app_key
-    option = "app_key_file" if is_app_key else "integration_key_file"
-    what = "app key" if is_app_key else "integration key"
+    try:
+        if path in _READ_FROM_PIPES or stat.S_ISREG(os.stat(path).st_mode):
+            return _read_file(path).decode("utf-8", "replace").strip()
+    except (OSError, ValueError):
+        # Whoever needs it says so.
+        return ""
+    return ""
+
+
+def _secret_in_file(path: str, name: str, secret: _Secret) -> str:
+    """Return the secret in a file.
+
+    :param name: how the option is written that names the file.
+    """
+    option = f"{secret.option}_file"
     try:
         text = _read_file(path).decode().strip()
     except UnicodeDecodeError:
@@ -556,20 +639,20 @@ def _key_from_file(
         if text.startswith("$ANSIBLE_VAULT"):
             problem = "is encrypted with Ansible Vault, which is not read here"
         elif text:
-            return check(text, option, f"{name}: the content of {path}")
+            return secret.check(text, option, f"{name}: the content of {path}")
         else:
             problem = "is empty"
     if not os.path.exists(path) and _LOOKS_LIKE_A_KEY.fullmatch(os.path.basename(path)):
         # So it must not be shown.
         raise ConfigurationError(
-            f"{name} looks like an {what}, not like the path of a file.",
+            f"{name} looks like an {secret.what}, not like the path of a file.",
             option=option,
-            hint=f"Give the key as {option[:-5]}, or the path of a file that holds it.",
+            hint=f"Give the key as {secret.option}, or the path of a file that holds it.",
         )
     raise ConfigurationError(
         f"{name}: the file {path} {problem}.",
         option=option,
-        hint=f"Give the path of a file that holds nothing but the {what}.",
+        hint=f"Give the path of a file that holds nothing but the {secret.what}.",
     )
 
 
@@ -603,15 +686,17 @@ def _find_url(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
     return DEFAULT_API_URL + PATHS[kind], "default"
 
 
-def _find_server(layers: t.Sequence[Layer]) -> str:
-    """Return the address of the server, which the push URL names where nothing else does."""
+def _find_server(layers: t.Sequence[Layer]) -> tuple[str, str]:
+    """Return the address of the server, which the push URL names where nothing else does, and its place."""
     layer, api_url = find_option(layers, "api_url")
     if layer:
-        return server_from_api_url(str(api_url), layer.display_name("api_url"))
+        name = layer.display_name("api_url")
+        return server_from_api_url(str(api_url), name), name
     layer, push_url = find_option(layers, "push_url")
     if layer:
-        return server_from_push_url(str(push_url), layer.display_name("push_url"))
-    return DEFAULT_API_URL
+        name = layer.display_name("push_url")
+        return server_from_push_url(str(push_url), name), name
+    return DEFAULT_API_URL, "default"
 
 
 def _conflict(names: t.Sequence[str], what: str) -> ConfigurationError:

@@ -13,9 +13,11 @@ author:
   - Flashcat (@flashcatcloud)
 description:
   - Shows where events would be sent, which place has set each option, which proxy and which certificate authorities
-    would be used, and whether everything that is needed is there. The integration key is never shown.
-  - It sends nothing and opens no connection. The playbook C(flashcat.flashduty.send_test_event) uses it, and sends an
-    event to prove the rest.
+    would be used, and whether everything that is needed is there. No key and no password is ever shown.
+  - Where O(state_url) is set, it connects to that database, and says what is missing there, with the statements that an
+    administrator may run. It changes nothing in it.
+  - It sends nothing to Flashduty and opens no connection there. The playbook C(flashcat.flashduty.send_test_event) uses
+    it, and sends an event to prove the rest.
   - It runs on the controller, whatever host the task is for. So use C(run_once).
 extends_documentation_fragment:
   - flashcat.flashduty._attributes
@@ -128,6 +130,45 @@ change:
   returned: always
   type: dict
   contains: *connection
+open_api:
+  description: The connection for M(flashcat.flashduty.silence) and M(flashcat.flashduty.alert_info). It needs an app key,
+    and need not be configured.
+  returned: always
+  type: dict
+  contains:
+    configured:
+      description: Whether there is an app key, and every option is valid.
+      type: bool
+      sample: true
+    problem:
+      description: Why it is not configured, or V(null) when it is.
+      type: str
+      sample: null
+    url:
+      description: The address of the Open API.
+      type: str
+      sample: https://api.flashcat.cloud
+    options:
+      description: The options in force. What is secret is not among them.
+      type: dict
+      sample:
+        validate_certs: true
+        timeout: 10.0
+    sources:
+      description: How each option is written where it was set, or V(default).
+      type: dict
+      sample:
+        app_key: FLASHDUTY_APP_KEY
+        api_url: FLASHDUTY_BASE_URL
+        timeout: default
+    proxy:
+      description: The proxy that would be used, or V(null).
+      type: str
+      sample: null
+    authorities:
+      description: The file or folder with the certificates of the authorities that would be trusted, or V(null).
+      type: str
+      sample: /usr/lib/python3/dist-packages/certifi/cacert.pem
 requests_version:
   description: The version of the Python package C(requests) on the controller, or V(null) when it is not installed.
   returned: always
@@ -175,8 +216,67 @@ callback:
         alert_scope: FLASHDUTY_ALERT_SCOPE
         label_vars: label_vars in section [flashduty] of /home/ansible/ansible.cfg
         recovery: default
+state:
+  description: Where the outbox and the memory of open alerts are.
+  returned: always
+  type: dict
+  contains:
+    kind:
+      description: V(postgresql) or V(sqlite).
+      type: str
+      sample: postgresql
+    location:
+      description: Host and database, without user and password, or the folder.
+      type: str
+      sample: db.example.com/automation
+database:
+  description: What was found in the database of O(state_url), or V(null) where that is not set.
+  returned: always
+  type: dict
+  contains:
+    problem:
+      description: Why it cannot be used, with what to do about it, or V(null).
+      type: str
+      sample: null
+    driver_version:
+      description: The version of the Python package C(psycopg) on the controller, or V(null) when it is not installed.
+      type: str
+      sample: 3.3.4
+    reachable:
+      description: Whether the database has let the user in.
+      type: bool
+      sample: true
+    server_version:
+      description: The version of PostgreSQL.
+      type: str
+      sample: '17.6'
+    user:
+      description: The user of the database.
+      type: str
+      sample: flashduty
+    tls:
+      description: Whether the connection is encrypted.
+      type: bool
+      sample: true
+    schema:
+      description: The schema that has the tables, or will have them.
+      type: str
+      sample: public
+    has_tables:
+      description: Whether the tables are there. They are made when they are first needed.
+      type: bool
+      sample: true
+    format:
+      description: The version of the tables.
+      type: int
+      sample: 1
+state_url_source:
+  description: How O(state_url) is written where it was set, or V(null).
+  returned: always
+  type: str
+  sample: FLASHDUTY_STATE_URL
 state_path:
-  description: The folder that holds the outbox.
+  description: The folder that holds the outbox, or what is kept while the database of O(state_url) cannot be used.
   returned: always
   type: str
   sample: /home/ansible/.ansible/flashduty
@@ -191,7 +291,7 @@ state_writable:
   type: bool
   sample: true
 problems:
-  description: What stands in the way of alert events, a sentence each.
+  description: What stands in the way of alert events, and what else is configured and of no use, a sentence each.
   returned: always
   type: list
   elements: str

@@ -64,6 +64,7 @@ from .._ansible.config import (
 )
 from .._ansible.misspelt import misspelt_options
 from .._ansible.module_defaults import options_for_all
+from .._ansible.secrets import configured_keys, keys_of_options
 
 # Strategies load this file before they fork a worker for each host. A key that comes out of a pipe is there only once.
 remember_pipe(configured_layers())
@@ -120,7 +121,7 @@ class ControllerAction(ActionBase, abc.ABC):
             result.update(failure(_unexpected(exc)), exception=traceback.format_exc())
         if self._warnings:
             result["warnings"] = [*result.get("warnings", ()), *self._warnings]
-        return redact_result(result, Redactor(self._secrets()))
+        return redact_result(result, Redactor(self.secrets()))
 
     def warn(self, text: str) -> None:
         """Show a warning with the result."""
@@ -128,7 +129,7 @@ class ControllerAction(ActionBase, abc.ABC):
 
     def show(self, lines: t.Iterable[str]) -> None:
         """Print lines for people, beside the result."""
-        redactor = Redactor(self._secrets())
+        redactor = Redactor(self.secrets())
         # A document, such as that of ansible.posix.json, is read by a program.
         is_document = "json" in str(
             C.config.get_config_value("DEFAULT_STDOUT_CALLBACK")
@@ -169,25 +170,25 @@ class ControllerAction(ActionBase, abc.ABC):
     def learn(self, task_vars: t.Mapping[str, t.Any]) -> Redactor:
         """Return the one way out for texts: it knows what is secret in the run, in this task, and in our configuration."""
         return redactor_of_action(
-            self._task, task_vars, self.variables, keys=self._secrets()
+            self._task, task_vars, self.variables, keys=self.secrets()
         )
 
     def resolve(
         self, layers: t.Sequence[Layer], *, kind: str, for_target: bool = False
     ) -> ResolvedConnection:
-        """Find out the connection, and keep its key out of the result from now on."""
+        """Find out the connection, and keep its key out of the result from now on: a variable may have named it."""
         resolved = resolve_connection(layers, kind=kind, for_target=for_target)
         self._keys.add(resolved.connection.integration_key)
         return resolved
 
     def resolve_open_api(self, options: t.Mapping[str, t.Any]) -> OpenApiConnection:
-        """Find out how the Open API is reached, and keep its key out of the result from now on."""
+        """Find out how the Open API is reached."""
+        return resolve_open_api(self.open_api_layers(options)).connection
+
+    def open_api_layers(self, options: t.Mapping[str, t.Any]) -> list[Layer]:
+        """Return the places that can set options of the Open API."""
         task = self.layers(options)[0]
-        connection = resolve_open_api(
-            [task, *self._variables_layers, *open_api_layers()]
-        )
-        self._keys.add(connection.key)
-        return connection
+        return [task, *self._variables_layers, *open_api_layers()]
 
     def outbox_location(self, layers: t.Sequence[Layer]) -> OutboxLocation:
         """Return where the outbox is; a password in it is hidden from now on."""
@@ -195,8 +196,9 @@ class ControllerAction(ActionBase, abc.ABC):
         self._keys.update(location.secrets)
         return location
 
-    def _secrets(self) -> set[str]:
-        """Return what must not be seen: the keys in use, and before they are known, what the task has given."""
+    def secrets(self) -> set[str]:
+        """Return what must not be seen: all keys of ours that any place names, and what the task has given."""
+        keys = self._keys | self._named_keys
         spec = self.argument_spec()
         given = {
             str(value)
@@ -204,9 +206,14 @@ class ControllerAction(ActionBase, abc.ABC):
             if value and spec.get(name, {}).get("no_log")
         }
         # A text that holds a key is hidden with it. Each secret costs time in each task.
-        return self._keys | {
-            text for text in given if not any(key in text for key in self._keys)
-        }
+        return keys | {text for text in given if not any(key in text for key in keys)}
+
+    @functools.cached_property
+    def _named_keys(self) -> set[str]:
+        """The keys in the configuration and the task, also those that this task does not use."""
+        return configured_keys() | keys_of_options(
+            self._task.args, self._loader.get_basedir()
+        )
 
     def _validated(self) -> dict[str, t.Any]:
         validator = ArgumentSpecValidator(

@@ -9,17 +9,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
 import re
 import typing as t
 from collections.abc import Mapping
+from urllib.parse import unquote
 
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.model import (
+    OutboxLocation,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
     DEFAULT_PATTERNS,
     HIDDEN,
     Redactor,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    content_of_key_file,
 )
 
 from .config import SECTION, configuration_file, read_sections
@@ -49,8 +57,10 @@ _VAULT_HEADER = b"$ANSIBLE_VAULT;"
 _VAULTED_TYPES = ("AnsibleVaultEncryptedUnicode", "EncryptedString")
 # What ansible-core puts into the result of every task.
 _OF_RESULTS = ("changed", "failed", "skipped", "censored", "msg", "rc", "results")
+_ENDS_OF_SECRETS = ("key", "key_file", "url", "url_file")
+# They tell what something is, or where its key is, and are no secrets.
+_IDENTITIES = frozenset(("alert_key", "change_key", "client_key"))
 _KEY_IN_URL = re.compile(r"integration_key=([^&#\s]+)")
-_PASSWORD_IN_URL = re.compile(r"://[^\s/:@]*:([^\s/@]+)@|[?&\s]password=([^&\s]+)")
 
 
 def new_redactor(patterns: t.Iterable[str] = (), **further: t.Any) -> Redactor:
@@ -78,45 +88,48 @@ def _mask_of_core() -> t.Callable[[str], str] | None:
 
 
 def configured_keys() -> set[str]:
-    """Return all keys and passwords of ours that the environment and ansible.cfg name, for alerts, changes and more."""
+    """Return all keys and passwords of ours that the environment and ansible.cfg name, for whatever they serve."""
+    path = configuration_file()
     named = {
         name[len("FLASHDUTY_") :].lower(): value
         for name, value in os.environ.items()
         if name.startswith("FLASHDUTY_")
     }
-    path = configuration_file()
-    section = read_sections(path).get(SECTION, {})
+    return keys_of_options(named, "") | keys_of_options(
+        read_sections(path).get(SECTION, {}), os.path.dirname(path or "")
+    )
+
+
+def keys_of_options(options: t.Mapping[str, t.Any], folder: str) -> set[str]:
+    """Return the keys and passwords in options of ours, in URLs, and in the files that options name.
+
+    The names tell, so that a misspelt option counts, too.
+
+    :param folder: what the paths of files are relative to; the working directory when it is empty.
+    """
     keys: set[str] = set()
-    for name, value in [*named.items(), *section.items()]:
-        value = value.strip().strip("'\"")
-        if name.endswith("key_file"):
-            file = os.path.expanduser(os.path.expandvars(value))
-            folder = os.path.dirname(path) if path and value in section.values() else ""
-            keys.add(_first_word(os.path.join(folder, file)))
-        elif name.endswith("key") and name != "client_key":
-            keys.add(value)
-        elif name.endswith("url"):
-            keys |= keys_in_url(value)
+    for name, value in options.items():
+        if not name.endswith(_ENDS_OF_SECRETS) or name in _IDENTITIES or not value:
+            continue
+        text = str(value).strip().strip("'\"")
+        if name.endswith("_file"):
+            file = os.path.expanduser(os.path.expandvars(text))
+            text = content_of_key_file(os.path.join(folder, file))
+            name = name[: -len("_file")]
+        if name.endswith("key"):
+            keys.add(text)
+        else:
+            keys |= keys_in_url(text)
     return {key for key in keys if len(key) >= SHORTEST_KNOWN}
 
 
 def keys_in_url(url: str) -> set[str]:
-    """Return the integration key in a push URL, or the password in the URL of a database."""
+    """Return the integration key in a push URL, or the passwords in the URL of a database, as they are and as written."""
     found = {match[1] for match in _KEY_IN_URL.finditer(url)}
-    for match in _PASSWORD_IN_URL.finditer(url):
-        found.add(match[1] or match[2])
-    return found
-
-
-def _first_word(path: str) -> str:
-    # Only of a file: a pipe can be read once, and by whom it is meant for.
-    if not os.path.isfile(path):
-        return ""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(64 * 1024).strip()
-    except OSError:
-        return ""
+    with contextlib.suppress(ValueError):
+        # What is no URL has no password.
+        found.update(OutboxLocation("", url).secrets)
+    return found | {unquote(key) for key in found}
 
 
 @functools.lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.emulator.control import Emulator
+from tests.tools.playbooks import CALLBACK
 from tests.tools.published_api import problems_of_calls
 
 from .conftest import Answers, Playground
@@ -274,6 +275,41 @@ def test_a_wrong_or_missing_app_key_is_said(playground: Playground) -> None:
     assert "cannot be read" in answers["no file"]["msg"]
     assert "There is no app key" in without["none"]["msg"]
     assert "FLASHDUTY_APP_KEY" in without["none"]["msg"]
+
+
+@pytest.mark.any_core
+def test_app_keys_of_all_places_are_masked_in_events(playground: Playground) -> None:
+    """The callback and modules that do not use it know it all the same: its file, its option, its variable."""
+    flashduty = playground.flashduty
+    in_file, in_task = "c0ffee-in-a-file-0123", "c0ffee-in-a-task-4567"
+    playground.write("keys/app_key", f"{in_file}\n")
+    playground.write("keys/task", f"{in_task}\n")
+    text = f"{APP_KEY} {quote(APP_KEY, safe='')} {in_file}"
+    event = {
+        "title_rule": "t",
+        "event_status": "Info",
+        "description": f"{text} {in_task}",
+    }
+    event_task = playground.task("alert_event", **event, app_key_file="keys/task")
+
+    perform(
+        playground,
+        {
+            "event": {**event_task, "no_log": True},
+            "fails": {"ansible.builtin.fail": {"msg": f"Denied: {in_file}"}},
+        },
+        environment={
+            "FLASHDUTY_PUSH_URL": flashduty.push_url,
+            "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
+            "FLASHDUTY_REPORT_IGNORED": "true",
+        },
+        config="[flashduty]\napp_key_file = keys/app_key\n",
+    )
+    (playground.folder / "ansible.cfg").unlink()
+
+    descriptions = [one["description"] for one in flashduty.events()]
+    assert descriptions[0] == "[hidden] [hidden] [hidden] [hidden]"
+    assert "Denied: [hidden]\n" in descriptions[1]
 
 
 @pytest.mark.any_core

@@ -23,6 +23,7 @@ from .model import (
     LEASE,
     ClaimedEvent,
     DamagedOutbox,
+    DatabaseReport,
     IntegrationStatus,
     NewerOutbox,
     OpenAlert,
@@ -41,6 +42,7 @@ __all__ = [
     "LEASE",
     "ClaimedEvent",
     "DamagedOutbox",
+    "DatabaseReport",
     "IntegrationStatus",
     "NewerOutbox",
     "OpenAlert",
@@ -48,6 +50,7 @@ __all__ = [
     "OutboxLocation",
     "PendingAlert",
     "QueueStatus",
+    "check_database",
     "fallback_notice",
     "is_usable",
     "may_have_data",
@@ -85,15 +88,28 @@ def _open_shared(location: OutboxLocation, now: t.Callable[[], float] | None) ->
     try:
         from .postgresql import PostgresDatabase
     except ImportError as exc:
-        raise OutboxError(
-            f"state_url is set, but {sys.executable} has no psycopg ({exc}); install it with:"
-            f" {sys.executable} -m pip install 'psycopg[binary]'"
-        ) from exc
+        raise OutboxError(_no_driver(exc)) from exc
     from .queue import Outbox
 
     shared = Outbox(PostgresDatabase(location, now=now))
     _take_over_local(shared, location.local())
     return shared
+
+
+def _no_driver(exc: ImportError) -> str:
+    return (
+        f"state_url is set, but {sys.executable} has no psycopg ({exc}); install it with:"
+        f" {sys.executable} -m pip install 'psycopg[binary]'"
+    )
+
+
+def check_database(location: OutboxLocation) -> DatabaseReport:
+    """Report what is at the URL of a location, and what is missing there. Changes nothing, and never raises."""
+    try:
+        from .postgresql_check import check
+    except ImportError as exc:
+        return DatabaseReport(_no_driver(exc))
+    return check(location)
 
 
 def _take_over_local(shared: Outbox, location: OutboxLocation) -> None:

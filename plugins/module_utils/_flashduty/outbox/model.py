@@ -184,3 +184,29 @@ class IntegrationStatus:
     waiting: int
     undeliverable: int
     open_alerts: int
+
+
+@dataclass(frozen=True)
+class DatabaseReport:
+    """What was found out about a database that many controllers share; what is None is not known.
+
+    :param problem: why it cannot be used, as a sentence without its full stop, or None.
+    :param driver_version: the version of the Python package psycopg.
+    :param reachable: whether it let us in.
+    :param server_version: the version of PostgreSQL.
+    :param user: whom the database takes us for.
+    :param tls: whether the connection is encrypted.
+    :param schema: the schema that has the tables, or will have.
+    :param has_tables: whether the tables are there; else they are made at first use.
+    :param format: the version of the tables.
+    """
+
+    problem: str | None
+    driver_version: str | None = None
+    reachable: bool = False
+    server_version: str | None = None
+    user: str | None = None
+    tls: bool | None = None
+    schema: str | None = None
+    has_tables: bool | None = None
+    format: int | None = None

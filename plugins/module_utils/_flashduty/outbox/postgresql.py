@@ -26,6 +26,7 @@ from . import schema
 from .database import Values
 from .model import NewerOutbox, OutboxError, OutboxLocation
 
+DRIVER_VERSION = psycopg.__version__
 # Seconds, for connecting and for any one statement.
 DEADLINE = 2.0
 # Seconds that the offset of the database's clock is believed.
@@ -149,16 +150,10 @@ class PostgresDatabase:
         if db is not None:
             db.close()
 
-    def describe(self) -> dict[str, t.Any]:
-        """Return what an administrator wants to know of the server: its version, and whether TLS is in use."""
-        ((version, user),) = self.rows(
-            "SELECT current_setting('server_version'), current_user::text"
-        )
-        return {
-            "server_version": version,
-            "user": user,
-            "tls": bool(self._connection().pgconn.ssl_in_use),
-        }
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether TLS is in use."""
+        return bool(self._connection().pgconn.ssl_in_use)
 
     # -- connecting
 
@@ -211,10 +206,12 @@ class PostgresDatabase:
                 )
                 db.execute("INSERT INTO flashduty_schema VALUES (%s)", [schema.VERSION])
         except psycopg.errors.InsufficientPrivilege as exc:
-            (user,) = db.execute("SELECT current_user::text").fetchone() or ("?",)
+            ((schema_name, user),) = db.execute(
+                "SELECT quote_ident(current_schema()), quote_ident(current_user)"
+            ).fetchall()
             raise OutboxError(
                 f"cannot make the tables in {self.place}: {_first_line(exc)}. An administrator may run:"
-                f' GRANT USAGE, CREATE ON SCHEMA public TO "{user}"'
+                f" GRANT USAGE, CREATE ON SCHEMA {schema_name} TO {user}"
             ) from exc
         except psycopg.errors.InvalidSchemaName as exc:
             raise OutboxError(
@@ -228,17 +225,12 @@ class PostgresDatabase:
             yield
         except psycopg.errors.InsufficientPrivilege as exc:
             raise OutboxError(
-                f"cannot use {self.place}: {_first_line(exc)}. An administrator may run: {_GRANT}"
+                f"cannot use {self.place}: {_first_line(exc)}. The module connection_info says which rights are missing"
             ) from None
         except (psycopg.Error, UnicodeError) as exc:
             # Not chained: the driver's exception may quote the URL.
             text = self._location.without_secrets(_first_line(exc))
             raise OutboxError(f"cannot use {self.place}: {text}") from None
-
-
-_GRANT = (
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO the user"
-)
 
 
 class _Connection(psycopg.Connection[tuple[t.Any, ...]]):

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.secrets import (
     Collector,
+    keys_of_options,
     secrets_of_environment,
 )
 
@@ -118,3 +121,33 @@ def test_a_value_that_cannot_be_decrypted_is_left() -> None:
             raise ValueError("no password")
 
     assert secret_values({"password": Locked()}, {}) == set()
+
+
+URL = "postgresql://me:p%40ss-word@db.example.com/automation?sslpassword=another-word"
+
+
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [
+        ({"integration_key": S}, {S}),
+        ({"app_key": f" '{S}' "}, {S}),
+        ({"app_key_file": "keys/app"}, {S}),
+        ({"integraton_key_file": "keys/app"}, {S}),
+        ({"change_push_url": "https://h/?integration_key=s3%2Fcret"}, {"s3%2Fcret", "s3/cret"}),
+        ({"state_url": URL}, {"p%40ss-word", "p@ss-word", "another-word"}),
+        ({"state_url_file": "keys/url"}, {"p%40ss-word", "p@ss-word", "another-word"}),
+        ({"alert_key": S, "change_key": S, "client_key": S, "labels": {"a_key": S}}, set()),
+        ({"app_key_file": "keys/nothing", "integration_key": None}, set()),
+        ({"app_key_file": "keys/pipe"}, set()),
+        ({"push_url": "postgresql://me:x@[bad"}, set()),
+    ],
+)  # fmt: skip
+def test_the_names_of_options_tell_what_is_a_key(
+    tmp_path: Path, options: dict[str, t.Any], keys: set[str]
+) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys/app").write_text(f"{S}\n")
+    (tmp_path / "keys/url").write_text(f"{URL}\n")
+    os.mkfifo(tmp_path / "keys/pipe")
+
+    assert keys_of_options(options, str(tmp_path)) == keys
