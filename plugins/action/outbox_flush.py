@@ -65,11 +65,14 @@ class ActionModule(ControllerAction):
         with outbox_errors(), open_with_fallback(location, warn=self.warn) as outbox:
             if self._task.check_mode:
                 result = _prediction(outbox, connections, options)
+                settled = _settled(_others(outbox, connections), connections, options)
             else:
+                settled = []
                 changed = _settle_others(outbox, connections, options)
                 result = _flush(outbox, connections, options, max_in_flight, rate_limit)
                 result["changed"] = result["changed"] or changed
-            self._warn_of_what_stays(result, _others(outbox, connections))
+            left = [one for one in _others(outbox, connections) if one not in settled]
+            self._warn_of_what_stays(result, left)
         return {**result, "state_path": location.path}
 
     def _warn_of_what_stays(
@@ -83,11 +86,12 @@ class ActionModule(ControllerAction):
             )
         waiting = sum(one.waiting for one in others)
         alerts = sum(one.open_alerts for one in others)
-        if waiting or alerts:
+        pending = sum(one.pending for one in others)
+        if waiting or alerts or pending:
             servers = ", ".join(sorted({one.server for one in others if one.server}))
             self.warn(
-                f"The outbox holds {waiting} waiting events and {alerts} open alerts of integration keys that are not in"
-                f" force{f' (for {servers})' if servers else ''}. Set adopt to send them with the keys in force, or"
+                f"The outbox holds {waiting} waiting events, {alerts} open alerts and {pending} counted failures of"
+                f" integration keys that are not in force{f' (for {servers})' if servers else ''}. Set adopt to send them with the keys in force, or"
                 " discard_others."
             )
 
@@ -111,25 +115,37 @@ def _others(
     return [one for one in outbox.integrations() if one.fingerprint not in mine]
 
 
+def _settled(
+    others: t.Sequence[IntegrationStatus],
+    connections: t.Mapping[str, Connection],
+    options: t.Mapping[str, t.Any],
+) -> list[IntegrationStatus]:
+    """Return those of the other integrations that are to be adopted or discarded."""
+    if options["discard_others"]:
+        return list(others)
+    return [one for one in others if options["adopt"] and one.kind in connections]
+
+
 def _settle_others(
     outbox: Outbox,
     connections: t.Mapping[str, Connection],
     options: t.Mapping[str, t.Any],
 ) -> bool:
     """Adopt or discard what belongs to other keys, where that is asked for; return whether there was any."""
-    others = _others(outbox, connections)
-    if options["discard_others"] and others:
-        return outbox.discard(one.fingerprint for one in others) > 0
-    moved = 0
-    if options["adopt"]:
-        for kind, connection in connections.items():
-            moved += outbox.adopt(
+    settled = _settled(_others(outbox, connections), connections, options)
+    if options["discard_others"]:
+        return outbox.discard(one.fingerprint for one in settled) > 0
+    return bool(
+        sum(
+            outbox.adopt(
                 kind,
                 connection.fingerprint,
                 server=connection.server,
-                others=[one.fingerprint for one in others if one.kind == kind],
+                others=[one.fingerprint for one in settled if one.kind == kind],
             )
-    return moved > 0
+            for kind, connection in connections.items()
+        )
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,19 +191,24 @@ def _prediction(
 ) -> Result:
     """Return what would come out if every event was accepted."""
     now = _Snapshot.of(outbox, connections)
+    settled = _settled(_others(outbox, connections), connections, options)
+    waiting = sum(one.waiting for one in settled)
+    gone = {one.fingerprint for one in settled} if options["discard_others"] else set()
+    refused = [row for row in now.refused if row["fingerprint"] not in gone]
     retried = (
-        sum(row["kind"] in connections for row in now.refused)
+        sum(row["kind"] in connections for row in refused)
         if options["retry_undeliverable"]
         else 0
     )
-    discarded = len(now.refused) if options["discard_undeliverable"] else 0
-    return _result(
-        delivered=now.waiting + retried,
-        waiting_for_others=now.waiting_for_others,
-        undeliverable=len(now.refused) - retried - discarded,
+    discarded = len(refused) if options["discard_undeliverable"] else 0
+    result = _result(
+        delivered=now.waiting + retried + (waiting if options["adopt"] else 0),
+        waiting_for_others=now.waiting_for_others - waiting,
+        undeliverable=len(refused) - retried - discarded,
         retried=retried,
         discarded=discarded,
     )
+    return {**result, "changed": result["changed"] or bool(settled)}
 
 
 def _flush(

@@ -110,6 +110,7 @@ def _read(outbox: Outbox, limit: int | None, in_force: t.Container[str]) -> Resu
                 "waiting": one.waiting,
                 "undeliverable": one.undeliverable,
                 "open_alerts": one.open_alerts,
+                "pending": one.pending,
             }
             for one in outbox.integrations()
         ],

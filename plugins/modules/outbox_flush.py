@@ -61,14 +61,14 @@ options:
   adopt:
     description:
       - Whether the integrations in force get what waits, was refused or is open for other integration keys, such as
-        after a key was changed.
+        after a key was changed. Failures that are only counted are counted on.
       - It cannot be used together with O(discard_others).
     type: bool
     default: false
   discard_others:
     description:
-      - Whether what waits, was refused or is open for integration keys that are not in force is deleted. The alerts stay
-        open in Flashduty.
+      - Whether what waits, was refused, is open or was counted for integration keys that are not in force is deleted. The
+        alerts stay open in Flashduty.
     type: bool
     default: false
   max_in_flight:

@@ -221,6 +221,10 @@ integrations:
       description: The number of open alerts.
       type: int
       sample: 1
+    pending:
+      description: The number of failures that were counted, and not raised yet.
+      type: int
+      sample: 0
 pending:
   description:
     - The failures that were counted, and not raised yet, the oldest first. They are described as in RV(open_alerts), with

@@ -392,6 +392,10 @@ def test_what_belongs_to_another_key_is_said_adopted_or_discarded(
             ),
             "look with the old key": playground.task("outbox_info", **away),
             "left": playground.task("outbox_flush", **new),
+            "would adopt": {
+                **playground.task("outbox_flush", **new, adopt=True),
+                "check_mode": True,
+            },
             "adopted": playground.task("outbox_flush", **new, adopt=True),
             "queue another": queue("dropped"),
             "discarded": playground.task("outbox_flush", **new, discard_others=True),
@@ -412,6 +416,9 @@ def test_what_belongs_to_another_key_is_said_adopted_or_discarded(
     assert "1 waiting events" in warning and "127.0.0.1:1" in warning
     assert (answers["left"]["delivered"], answers["left"]["failed"]) == (0, False)
     assert (answers["adopted"]["delivered"], answers["adopted"]["changed"]) == (1, True)
+    assert answers["would adopt"]["delivered"] == 1
+    assert answers["would adopt"]["changed"] is True
+    assert "warnings" not in answers["would adopt"]
     assert "warnings" not in answers["adopted"]
     assert answers["discarded"]["changed"] is True
     assert answers["discarded"]["waiting_for_others"] == 0

@@ -176,6 +176,7 @@ class IntegrationStatus:
     :param waiting: the number of events that are not delivered yet.
     :param undeliverable: the number of events that were refused for good.
     :param open_alerts: the number of alerts that are open.
+    :param pending: the number of failures that were counted, and raised no alert yet.
     """
 
     fingerprint: str
@@ -184,6 +185,7 @@ class IntegrationStatus:
     waiting: int
     undeliverable: int
     open_alerts: int
+    pending: int = 0
 
 
 @dataclass(frozen=True)

@@ -69,3 +69,31 @@ def load(database: Database, where: str, values: Values) -> list[PendingAlert]:
         )
         for key, origin, title, status, since, details, failures, needed in rows
     ]
+
+
+def count(database: Database) -> dict[str, int]:
+    """Return how many are pending, by integration."""
+    return dict(
+        database.rows(
+            "SELECT fingerprint, count(*) FROM flashduty_pending_alerts GROUP BY fingerprint"
+        )
+    )
+
+
+def move(database: Database, which: str, values: Values) -> int:
+    """Let the integration ``:mine`` have what is pending for others, and return how much that was.
+
+    Where it has counted the same failures itself, its own number stays.
+
+    :param which: the condition that holds for the others.
+    """
+    moved = database.run(
+        "INSERT INTO flashduty_pending_alerts"
+        " (fingerprint, alert_key, origin, title, status, since, failures, needed, details)"
+        " SELECT :mine, alert_key, origin, title, status, since, failures, needed, details"
+        f" FROM flashduty_pending_alerts WHERE {which} ORDER BY failures DESC"
+        " ON CONFLICT (fingerprint, alert_key) DO NOTHING",
+        values,
+    )
+    database.run(f"DELETE FROM flashduty_pending_alerts WHERE {which}", values)
+    return moved

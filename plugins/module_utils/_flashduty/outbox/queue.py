@@ -624,14 +624,17 @@ class Outbox:
             entry = found.setdefault((fingerprint, "alert"), {})
             entry["open_alerts"] = count
             entry["server"] = entry.get("server") or server
+        for fingerprint, count in pending_alerts.count(self._database).items():
+            found.setdefault((fingerprint, "alert"), {})["pending"] = count
         return [
             IntegrationStatus(
                 fingerprint,
                 kind,
-                entry["server"],
+                entry.get("server", ""),
                 entry.get("waiting", 0),
                 entry.get("undeliverable", 0),
                 entry.get("open_alerts", 0),
+                entry.get("pending", 0),
             )
             for (fingerprint, kind), entry in sorted(found.items())
         ]
@@ -639,13 +642,13 @@ class Outbox:
     def adopt(
         self, kind: str, fingerprint: str, *, server: str, others: t.Iterable[str]
     ) -> int:
-        """Let one integration have what waits, was refused or is open for others of its kind.
+        """Let one integration have what waits, was refused, is open or was counted for others of its kind.
 
         :param kind: ``alert`` or ``change``.
         :param fingerprint: the integration in force.
         :param server: host and port of its URL, for people.
         :param others: the fingerprints of those that are no longer in force. What a courier is just sending stays.
-        :returns: the number of events and of open alerts that were moved.
+        :returns: the number of events, of open alerts and of counted failures that were moved.
         """
         clause, values = _in_clause("fingerprint", set(others) - {fingerprint})
         values.update(mine=fingerprint, server=server, kind=kind)
@@ -653,6 +656,7 @@ class Outbox:
         with self._database.transaction():
             if kind == "alert":
                 moved += self._move_alerts(clause, values)
+                moved += pending_alerts.move(self._database, clause, values)
             moved += self._database.run(
                 "UPDATE flashduty_events SET fingerprint = :mine, server = :server, attempts = 0,"
                 f" reported = 0 WHERE kind = :kind AND {clause} AND NOT {_IS_CLAIMED}",
@@ -677,15 +681,19 @@ class Outbox:
         return moved
 
     def discard(self, fingerprints: t.Iterable[str]) -> int:
-        """Delete all events and forget all open alerts of these integrations.
+        """Delete all events, and forget all open alerts and counted failures, of these integrations.
 
-        :returns: the number of events and of open alerts that there were.
+        :returns: the number of all that there were.
         """
         clause, values = _in_clause("fingerprint", fingerprints)
         with self._database.transaction():
             return sum(
                 self._database.run(f"DELETE FROM {table} WHERE {clause}", values)
-                for table in ("flashduty_events", "flashduty_open_alerts")
+                for table in (
+                    "flashduty_events",
+                    "flashduty_open_alerts",
+                    "flashduty_pending_alerts",
+                )
             )
 
     def events(

@@ -58,15 +58,6 @@ def time() -> Time:
     return Time()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> OutboxLocation:
-    """A place for an outbox, of each kind."""
-    url = ""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").new_schema()
-    return OutboxLocation(str(tmp_path / "state"), url)
-
-
 @pytest.fixture
 def outbox(location: OutboxLocation, time: Time) -> t.Iterator[Outbox]:
     with open_outbox(location, now=time) as outbox:

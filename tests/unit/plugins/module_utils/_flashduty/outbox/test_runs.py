@@ -11,7 +11,6 @@ import json
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor, wait
-from pathlib import Path
 
 import pytest
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
@@ -85,13 +84,10 @@ class Desk:
         ]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> t.Iterator[Desk]:
+@pytest.fixture
+def desk(location: OutboxLocation) -> t.Iterator[Desk]:
     """With a state of each kind."""
-    url = ""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").new_schema()
-    desk = Desk(OutboxLocation(str(tmp_path / "state"), url))
+    desk = Desk(location)
     yield desk
     desk.outbox.close()
 
