@@ -46,6 +46,12 @@ class PostgresServer:
         """Return a URL of another user, whom this server trusts whatever the password is."""
         return f"postgresql://{quote(user)}:{quote(password)}@{url.partition('@')[2]}"
 
+    def url_in(self, schema: str, *, user: str = "postgres") -> str:
+        """Return the URL of a user whose tables are in a schema, which need not be there yet."""
+        between = "&" if "?" in self._url else "?"
+        url = f"{self._url}{between}options={quote(f'-csearch_path={schema}')}"
+        return f"postgresql://{quote(user)}@{url.partition('@')[2]}"
+
     def tables_in(self, schema: str) -> list[str]:
         """Return the names of the tables in a schema."""
         rows = self.run(

@@ -254,7 +254,9 @@ def test_a_playbook_that_fails_there_pages(
 PROBE = """\
 #!/bin/sh
 if [ "$1" = -c ]; then
-  echo '{{"requests": "{requests}", "uid": 0, "home": "'"$HOME"'", "is_system": {is_system}, "package": "python3-requests"}}'
+  echo '{{"versions": {{"requests": "{requests}", "psycopg": "{psycopg}"}},
+    "packages": {{"requests": "python3-requests", "psycopg": "python3-psycopg"}},
+    "uid": 0, "home": "'"$HOME"'", "is_system": {is_system}}}'
 else
   exec {python} "$@"
 fi
@@ -262,27 +264,48 @@ fi
 RECORDER = """\
 #!/usr/bin/python
 from ansible.module_utils.basic import AnsibleModule
-module = AnsibleModule({"name": {}, "state": {}})
-module.exit_json(changed=True, msg="installs %(name)s, %(state)s" % module.params)
+module = AnsibleModule({"name": {"type": "list"}, "state": {}})
+module.exit_json(changed=True, msg="installs %s, %s" % (" ".join(module.params["name"]), module.params["state"]))
 """
 
 
+STATE_URL = (
+    "postgresql://flashduty:s3cret-word@db.example.com/automation?sslmode=verify-full"
+)
+WITH_STATE = f"\n    flashduty_control_node_state_url: {STATE_URL}"
+INSTALLERS = {
+    "true": "Install the packages of the distribution",
+    "false": "Install the packages for the Python that runs Ansible",
+}
+
+
 @pytest.mark.parametrize(
-    ("requests", "is_system", "installer"),
+    ("requests", "psycopg", "more", "is_system", "installed"),
     [
-        ("2.25.1", "true", None),
-        ("2.19.0", "true", "Install the package of the distribution"),
-        ("0", "false", "Install the package for the Python that runs Ansible"),
+        ("2.25.1", "0", "", "true", None),
+        ("2.19.0", "0", "", "true", "python3-requests"),
+        ("2.19.0", "0", WITH_STATE, "true", "python3-requests python3-psycopg"),
+        ("2.32.0", "2.9.9", WITH_STATE, "true", "python3-psycopg"),
+        # pip finds that it is there.
+        ("0", "3.1", WITH_STATE, "false", ""),
     ],
 )
 @pytest.mark.any_core
-def test_requests_is_installed_in_the_way_of_the_python_that_runs_ansible(
-    one_node: ControlNode, requests: str, is_system: str, installer: str | None
+def test_packages_are_installed_in_the_way_of_the_python_that_runs_ansible(
+    one_node: ControlNode,
+    requests: str,
+    psycopg: str,
+    more: str,
+    is_system: str,
+    installed: str | None,
 ) -> None:
     python = one_node.write(
         "python",
         PROBE.format(
-            requests=requests, is_system=is_system, python=one_node.core.python
+            requests=requests,
+            psycopg=psycopg,
+            is_system=is_system,
+            python=one_node.core.python,
         ),
     )
     python.chmod(0o755)
@@ -290,23 +313,39 @@ def test_requests_is_installed_in_the_way_of_the_python_that_runs_ansible(
 
     run = one_node.set_up(
         "-v",
-        more=f"    flashduty_control_node_python: {python}\n    ansible_package_use: ansible.legacy.recorder",
+        more=f"    flashduty_control_node_python: {python}\n    ansible_package_use: ansible.legacy.recorder{more}",
     )
 
-    assert run.rc == 0
-    installers = (
-        "Install the package of the distribution",
-        "Install the package for the Python that runs Ansible",
-    )
+    assert run.rc == 0, run.output
     # A task that was skipped says so in the next line.
     ran = [
         name
-        for name in installers
+        for name in INSTALLERS.values()
         if f": {name}]" in run.stdout
         and "skipping" not in run.stdout.split(f": {name}]")[1].split("\n")[1]
     ]
-    assert ran == ([installer] if installer else [])
-    assert ("installs python3-requests" in run.stdout) is (installer == installers[0])
+    assert ran == ([] if installed is None else [INSTALLERS[is_system]])
+    assert (f"installs {installed}, present" in run.stdout) is bool(installed)
+
+
+def test_the_url_of_the_database_is_a_secret_like_a_key(one_node: ControlNode) -> None:
+    node = one_node
+    node.config.write_text(f"[flashduty]\nstate_url = {STATE_URL}\n")
+    file = node.key.with_name("state_url")
+
+    run = node.set_up("--diff", "-vvv", more=OPTIONS + WITH_STATE)
+
+    assert changed(run) > 0
+    assert file.read_text() == STATE_URL + "\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "state_url_file = ~/.config/flashduty/state_url" in node.config.read_text()
+    for text in (run.output, node.config.read_text()):
+        assert "s3cret-word" not in text
+
+    node.set_up("--extra-vars", "state=absent", more=OPTIONS + WITH_STATE)
+
+    assert not file.exists()
+    assert not node.config.exists()
 
 
 def test_a_callback_that_ansible_does_not_find_is_a_failure(
@@ -325,10 +364,11 @@ def test_a_callback_that_ansible_does_not_find_is_a_failure(
     assert "Check that Ansible finds the callback" in run.stdout
 
 
-def test_a_key_among_the_options_is_refused(one_node: ControlNode) -> None:
-    run = one_node.set_up(
-        more="    flashduty_control_node_options: {push_url: 'https://e.example/'}"
-    )
+@pytest.mark.parametrize(
+    "option", ["push_url: 'https://e.example/'", f"state_url: '{STATE_URL}'"]
+)
+def test_a_key_among_the_options_is_refused(one_node: ControlNode, option: str) -> None:
+    run = one_node.set_up(more=f"    flashduty_control_node_options: {{{option}}}")
 
     assert run.rc == 2
     assert "A key does not belong into flashduty_control_node_options" in " ".join(
@@ -502,8 +542,12 @@ def test_a_key_that_comes_out_empty_leaves_the_file_alone(
             {"more": OPTIONS.replace("label_vars", "label_var")},
             "There is no option label_var. Did you mean label_vars?",
         ),
+        (
+            {"more": "    flashduty_control_node_state_url: db.x.example/automation"},
+            "flashduty_control_node_state_url is not a libpq connection URI",
+        ),
     ],
-    ids=["URL", "space", "option"],
+    ids=["URL", "space", "option", "state_url"],
 )
 def test_what_cannot_be_right_is_refused(
     one_node: ControlNode, values: dict[str, str], words: str

@@ -55,6 +55,10 @@ COLLECTION = "flashcat.flashduty."
 SERVICES = re.compile(
     r"https://(?:api\.flashcat\.cloud|flashduty\.example\.com)|http://127\.0\.0\.1:8787"
 )
+# The database that pages name.
+DATABASE = re.compile(
+    r"postgresql://flashduty@db\.example\.com/automation\?sslmode=verify-full"
+)
 CONTROLLER = "control1"
 
 
@@ -141,10 +145,19 @@ class Reader:
     """Does what a page shows, in a folder of its own, against an emulator.
 
     What the page calls Flashduty is the emulator here, and its key is the emulator's.
+
+    :param database: returns the URL of the database that pages name.
     """
 
-    def __init__(self, folder: Path, core: Core, flashduty: Emulator) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        core: Core,
+        flashduty: Emulator,
+        database: t.Callable[[], str] = str,
+    ) -> None:
         self.folder = folder
+        self._database = database
         # The pages leave out what a deployment or an upgrade does.
         for left_out in ("deploy.yml", "upgrade.yml"):
             (folder / left_out).write_text("- ansible.builtin.debug:\n")
@@ -182,6 +195,7 @@ class Reader:
         """Return a text of the page as it has to be here."""
         # Files of Ansible Vault are not encrypted here.
         text = SERVICES.sub(self.flashduty.url, text).replace(" --ask-vault-pass", "")
+        text = DATABASE.sub(lambda _match: self._database(), text)
         text = text.replace(
             "FLASHDUTY_APP_KEY=…", f"FLASHDUTY_APP_KEY={self.flashduty.app_key}"
         )

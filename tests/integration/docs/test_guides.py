@@ -23,8 +23,17 @@ import yaml
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     API_ERRORS,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
+    AlertEvent,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    OutboxLocation,
+    check_database,
+    open_outbox,
+)
 
 from tests.emulator.control import Emulator
+from tests.postgres import PostgresServer, postgres
 from tests.tools.cores import Core
 from tests.tools.environments import ROOT
 
@@ -38,15 +47,56 @@ from .guides import (
     read_guide,
 )
 
+__all__ = ["postgres"]
+
 PAGES = [README, *GUIDES]
 BLOCKS = [block for page in PAGES for block in read_guide(page)]
 by_name = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
 @pytest.fixture
-def reader(cores: list[Core], flashduty: Emulator, tmp_path: Path) -> Reader:
-    """Somebody who reads a page, with the newest ansible-core."""
-    return Reader(tmp_path, cores[-1], flashduty)
+def reader(
+    cores: list[Core],
+    flashduty: Emulator,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Reader:
+    """Somebody who reads a page, with the newest ansible-core. A database is started when the page comes to one."""
+    return Reader(
+        tmp_path,
+        cores[-1],
+        flashduty,
+        lambda: request.getfixturevalue("guides_database").users_url,
+    )
+
+
+class GuidesDatabase:
+    """A database in which the statements of the guide are run, and taken back."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self.users_url = server.url_in("flashduty", user="flashduty")
+        self.administrators_url = server.url_in("flashduty")
+
+    def run(self, caption: str) -> None:
+        """Run the statements of a block."""
+        for statement in named("guide_shared_state", caption).text.split(";"):
+            if statement.strip():
+                self._server.run(statement)
+
+    def clear(self) -> None:
+        """Take back what the guide has made."""
+        self._server.run("DROP SCHEMA IF EXISTS flashduty CASCADE")
+        self._server.run("DROP ROLE IF EXISTS flashduty")
+
+
+@pytest.fixture
+def guides_database(postgres: PostgresServer) -> t.Iterator[GuidesDatabase]:
+    """With a user who owns a schema."""
+    database = GuidesDatabase(postgres)
+    database.run("owner.sql")
+    yield database
+    database.clear()
 
 
 def named(page: str, caption: str) -> Block:
@@ -70,7 +120,7 @@ def test_a_block_is_written_well(block: Block) -> None:
     elif block.language == "console":
         assert block.commands
     else:
-        assert block.language in ("python", "text"), block.language
+        assert block.language in ("python", "sql", "text"), block.language
 
 
 def test_nothing_is_left_out_that_could_be_run() -> None:
@@ -86,6 +136,30 @@ def test_nothing_is_left_out_that_could_be_run() -> None:
     }
 
     assert not left_out & {"ansible-playbook", "ansible", "ansible-doc"}
+
+
+def test_the_grants_of_the_guide_are_enough(
+    guides_database: GuidesDatabase, tmp_path: Path
+) -> None:
+    """Without a right to make tables, the user can do all that the outbox does, once an administrator has made them."""
+    guides_database.clear()
+    guides_database.run("user.sql")
+    users = OutboxLocation(str(tmp_path), guides_database.users_url)
+    open_outbox(
+        OutboxLocation(str(tmp_path), guides_database.administrators_url)
+    ).close()
+    before = check_database(users).problem
+    guides_database.run("grants.sql")
+
+    after = check_database(users)
+
+    assert before
+    assert (after.problem, after.schema) == (None, "flashduty")
+    event = AlertEvent.create(title_rule="t", event_status="Critical", alert_key="k")
+    with open_outbox(users) as outbox:
+        outbox.add("integration", [event])
+        assert outbox.counts()["waiting"] == 1
+        outbox.discard_undeliverable()
 
 
 def the_inventory_says_who_is_paged(reader: Reader, blocks: list[Block]) -> None:
@@ -153,12 +227,20 @@ def nothing_is_silenced_any_more(reader: Reader, blocks: list[Block]) -> None:
     assert reader.flashduty.silences() == []
 
 
+def the_state_is_in_the_database(reader: Reader, blocks: list[Block]) -> None:
+    run = reader.run(["ansible-playbook", "where.yml"])
+
+    assert "postgresql at " in run.stdout
+    assert not (reader.folder / "home" / ".ansible" / "flashduty").exists()
+
+
 # What has to hold when somebody has done all that a page shows.
 AFTERWARDS: dict[str, t.Callable[[Reader, list[Block]], None]] = {
     "README": the_shop_is_deployed,
     "guide_deployments": the_deployment_is_mended,
     "guide_getting_started": the_alert_is_closed,
     "guide_maintenance": nothing_is_silenced_any_more,
+    "guide_shared_state": the_state_is_in_the_database,
     "guide_routing": the_inventory_says_who_is_paged,
 }
 
@@ -231,13 +313,14 @@ def test_awx_can_inject_the_credential() -> None:
         for name, template in injectors["env"].items()
     }
 
-    assert secrets == {"push_url", "change_push_url", "app_key"}
+    assert secrets == {"push_url", "state_url", "change_push_url", "app_key"}
     assert set(fields["required"]) <= secrets
     assert set(injectors) == {"env"}
     # AWX refuses them.
     assert not [name for name in rendered if name.startswith("ANSIBLE_")]
     assert rendered == {
         "FLASHDUTY_PUSH_URL": "https://example.com",
+        "FLASHDUTY_STATE_URL": "",
         "FLASHDUTY_CHANGE_PUSH_URL": "",
         "FLASHDUTY_APP_KEY": "",
     }

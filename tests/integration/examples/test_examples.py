@@ -229,7 +229,9 @@ def test_execution_environment(tmp_path: Path) -> None:
     (recipe,) = (tmp_path / "context").glob("*file")
     lines = recipe.read_text(encoding="utf-8").splitlines()
     assert "ENV ANSIBLE_CALLBACKS_ENABLED=flashcat.flashduty.alert_on_failure" in lines
-    assert "ENV FLASHDUTY_RECOVERY=stateless" in lines
+    (driver,) = [line for line in lines if "requirements-postgresql.txt" in line]
+    _place, _collections, path = driver.partition("/flashcat/flashduty/")
+    assert "psycopg" in (ROOT / path).read_text(encoding="utf-8")
 
     # What the image gets for this collection.
     assert "requests" in builder("introspect", TREE)
