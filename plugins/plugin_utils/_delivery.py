@@ -75,6 +75,11 @@ class DeliveryReport:
     place: str = ""
     others: t.Sequence[IntegrationStatus] = ()
 
+    @property
+    def has_news(self) -> bool:
+        """Whether a person should know any of it."""
+        return bool(self.waiting or self.undeliverable or self.dropped or self.others)
+
 
 class Delivery:
     """The way of events out of a run.

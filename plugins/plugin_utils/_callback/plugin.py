@@ -58,8 +58,8 @@ class AlertCallback:
     def playbook_started(self, playbook: Playbook) -> None:
         """A playbook begins; with several on the command line, one after the other."""
         with _ExceptionGuard(self._warn):
+            layers = configured_layers()
             if self._settings is None:
-                layers = configured_layers()
                 self._settings, problems, _sources = read_settings(layers)
                 for problem in problems:
                     self._warn(problem)
@@ -70,7 +70,7 @@ class AlertCallback:
                 return
             if self._delivery is None:
                 self._delivery = Delivery(
-                    resolve_outbox(configured_layers(), tolerate=self._warn),
+                    resolve_outbox(layers, tolerate=self._warn),
                     max_in_flight=self._settings.max_in_flight,
                     rate_limit=self._settings.rate_limit,
                     warn=self._warn,
@@ -79,6 +79,7 @@ class AlertCallback:
                 playbook,
                 self._settings,
                 self._delivery,
+                layers,
                 warn=self._warn,
                 say=self._say,
                 redactor=lambda: self._redactor,

@@ -19,6 +19,12 @@ if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
         AlertEvent,
     )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+        OpenAlert,
+    )
+
+    from .._alerts.tracker import AlertTracker
+    from .._delivery import DeliveryReport
 
 Error = t.Mapping[str, t.Any]
 
@@ -73,6 +79,41 @@ class News:
     dropped: int = 0
     place: str = ""
     others: t.Sequence[OtherKey] = ()
+
+
+def news_of(
+    report: DeliveryReport,
+    tracker: AlertTracker | None,
+    *,
+    closed: t.Iterable[OpenAlert],
+) -> News:
+    """Return what there is to tell at the end of a run.
+
+    :param report: what became of what was to be delivered.
+    :param tracker: the alerts of the run, if there was anything to do with them.
+    :param closed: the alerts about earlier runs that this one has closed.
+    """
+    still_open = tracker.still_open_keys if tracker else set()
+    recovered = {alert.alert_key for alert in closed}
+    return News(
+        raised=tracker.raised_keys - still_open if tracker else (),
+        still_open=still_open,
+        recovered=recovered | (tracker.recovered_keys if tracker else set()),
+        pending=tracker.pending if tracker else (),
+        stays_open=(
+            [tracker.stays_open.removeprefix("Flashduty: ")]
+            if tracker and tracker.stays_open
+            else ()
+        ),
+        waiting=report.waiting,
+        reason=report.reason,
+        undeliverable=report.undeliverable,
+        dropped=report.dropped,
+        place=report.place,
+        others=[
+            OtherKey(one.server, one.waiting, one.open_alerts) for one in report.others
+        ],
+    )
 
 
 def summary_lines(news: News) -> list[str]:
