@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.tools.cores import TARGET_VARIABLE, Core, configured_cores
+from tests.tools.cores import (
+    EVERYTHING_VARIABLE,
+    TARGET_VARIABLE,
+    Core,
+    configured_cores,
+)
 from tests.tools.playbooks import PlaybookRun, Workspace
 
 if t.TYPE_CHECKING:
@@ -42,9 +47,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "any_core: does not depend on ansible-core, so one version is enough"
-    )
+    for marker in (
+        "each_core: depends on ansible-core so much that make test runs it with the oldest one, too",
+        "any_core: does not depend on ansible-core, so one version is enough, even for make test-all",
+        "thorough: takes long, and finds little that others do not find; only make test-all runs it",
+    ):
+        config.addinivalue_line("markers", marker)
     # What a shell starts in the background ignores Ctrl-C, nohup ignores hang-ups, and the playbooks would inherit it.
     for number, usual in (
         (signal.SIGINT, signal.default_int_handler),
@@ -57,16 +65,24 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Run tests that are marked with any_core only with the newest ansible-core."""
+    """Leave out what this run need not find out: see the markers. A test that is named is never left out."""
     newest = configured_cores()[-1]
-    left_out = [
-        item
-        for item in items
-        if item.get_closest_marker("any_core")
-        and isinstance(item, pytest.Function)
-        and hasattr(item, "callspec")
-        and item.callspec.params.get("core", newest) != newest
-    ]
+    everything = os.environ.get(EVERYTHING_VARIABLE) == "1"
+    named = any("::" in argument for argument in config.args)
+
+    def is_wanted(item: pytest.Item) -> bool:
+        if item.get_closest_marker("thorough") and not everything:
+            return named
+        is_newest = (
+            not isinstance(item, pytest.Function)
+            or not hasattr(item, "callspec")
+            or item.callspec.params.get("core", newest) == newest
+        )
+        if is_newest or item.get_closest_marker("any_core"):
+            return is_newest
+        return bool(everything or named or item.get_closest_marker("each_core"))
+
+    left_out = [item for item in items if not is_wanted(item)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 

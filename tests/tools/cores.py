@@ -50,6 +50,8 @@ TARGET_PYTHON: Version = (3, 9)
 TARGET_ANSIBLE_CORE = "2.15"
 TARGET_FOLDER = VENV / "cores" / "target"
 TARGET_VARIABLE = "FLASHDUTY_TEST_TARGET_PYTHON"
+# Set to 1 by make test-all: no test is left out because it takes long.
+EVERYTHING_VARIABLE = "FLASHDUTY_TEST_EVERYTHING"
 
 
 @dataclass(frozen=True)

@@ -92,11 +92,12 @@ class Step:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
 
-def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
+def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
     """
     Return two lanes of steps that may run beside each other: checks and what is quick, and the tests that take long.
 
-    ``wanted`` are the ansible-cores for what runs, ``sanity`` those for ansible-test sanity.
+    :param wanted: the ansible-cores.
+    :param everything: whether to do, too, what takes minutes and says nearly the same each time.
     """
     python = str(VENV / "bin" / "python")
     # One more than there are processors, since tests also wait.
@@ -119,8 +120,8 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
         environment = {"FLASHDUTY_TEST_EXAMPLES": "100", **environment}
         return Step(name, group, command, environment, obstacle=obstacle)
 
-    def tool(name: str, group: str, *arguments: str) -> Step:
-        return Step(name, group, [python, "-m", *arguments])
+    def tool(name: str, group: str, *arguments: str, **environment: str) -> Step:
+        return Step(name, group, [python, "-m", *arguments], environment)
 
     # By default, all checkouts of all collections share one folder, and what a broken run left in it counts.
     scratch = {"MOLECULE_EPHEMERAL_DIRECTORY": str(LOGS / "molecule")}
@@ -130,18 +131,31 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
 
     # CI: the formatters check instead of rewriting.
     checks = [nox(session, "lint", CI="true") for session in LINT_SESSIONS]
-    checks += [nox(f"sanity-{version}", "sanity") for version in reversed(sanity)]
+    checks += [
+        nox(f"sanity-{version}", "sanity")
+        for version in reversed(wanted if everything else wanted[-1:])
+    ]
     checks += [nox("build-import-check", "build")]
     checks += [tool("tarball", "build", "tests.tools.tarball", *wanted), molecule]
     for step in checks:
         # Tests have time limits.
         step.command = ["nice", "-n", "5", *step.command]
-    unit_target = tool("unit-target", "unit", "tests.tools.units", "target")
+    # The tests beside this lane look for further examples; these for what another environment breaks.
+    few = {"FLASHDUTY_TEST_EXAMPLES": "10"}
+    unit_target = tool("unit-target", "unit", "tests.tools.units", "target", **few)
     unit_target.obstacle = no_target
     checks += [
         unit_target,
         *(
-            tool(f"unit-{version}", "unit", "tests.tools.units", version, "-n", "2")
+            tool(
+                f"unit-{version}",
+                "unit",
+                "tests.tools.units",
+                version,
+                "-n",
+                "2",
+                **few,
+            )
             for version in wanted
             # The tests beside this lane have that one.
             if version != list(cores.available())[-1]
@@ -152,6 +166,8 @@ def plan(wanted: t.Sequence[str], sanity: t.Sequence[str]) -> list[list[Step]]:
     variables = {cores.CORES_VARIABLE: json.dumps(environments)}
     if no_target is None:
         variables[cores.TARGET_VARIABLE] = target
+    if everything:
+        variables[cores.EVERYTHING_VARIABLE] = "1"
     tests = [
         tool("ansible-cores", "environments", "tests.tools.cores", *wanted),
         pytest("unit", "unit", "tests/unit", *side_by_side),
@@ -365,9 +381,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     wanted = options.cores or (
         list(cores.available()) if options.all else cores.oldest_and_newest()
     )
-    # It takes minutes and says nearly the same each time.
-    every = options.all or options.cores
-    lanes = plan(wanted, sanity=wanted if every else wanted[-1:])
+    lanes = plan(wanted, everything=options.all or bool(options.cores))
     if problem := unknown_names(lanes, options.only):
         say(problem)
         return 2

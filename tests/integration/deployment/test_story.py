@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from .conftest import Shop, site
+
+pytestmark = pytest.mark.each_core
 
 
 def test_a_deployment_is_one_change_over_all_hosts(shop: Shop) -> None:

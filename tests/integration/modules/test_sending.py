@@ -16,6 +16,8 @@ from tests.emulator.control import Emulator
 
 from .conftest import Answers, Playground, Result, Tagged, Task
 
+pytestmark = pytest.mark.each_core
+
 # The example of the service's documentation.
 DOCUMENTED: Result = {
     "event_status": "Warning",

@@ -19,10 +19,13 @@ from collections import Counter
 
 import hypothesis
 import hypothesis.strategies as st
+import pytest
 
 from tests.tools.recovery_model import Model, Run
 
 from .conftest import Story, playbook_of
+
+pytestmark = pytest.mark.each_core
 
 HOSTS = ("h1", "h2", "h3", "h4")
 TASKS = ("First", "Second", "Third")

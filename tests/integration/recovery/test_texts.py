@@ -10,6 +10,8 @@ import pytest
 
 from .conftest import Story, playbook_of, rename_controller
 
+pytestmark = pytest.mark.each_core
+
 PLAYBOOK = playbook_of("First")
 BROKEN = ["h1 broken=First", "h2"]
 

@@ -46,7 +46,9 @@ class Job:
 
     def run(self, number: int, command: str) -> list[str]:
         """Run the job to its end in a container's place: with nothing that an earlier job has left."""
-        data = self._folder / f"job{number}"
+        # In each new container, the project is at the same place.
+        data = self._folder / "runner"
+        shutil.rmtree(data, ignore_errors=True)
         for name in ("project", "inventory", "env"):
             (data / name).mkdir(parents=True)
         (data / "project" / "site.yml").write_text(PLAYBOOK, encoding="utf-8")

@@ -114,7 +114,7 @@ def test_a_play_says_that_it_is_expected_and_the_first_one_that_does_decides(
     controller.age(HOUR + 60)
 
     [expected] = controller.ask("runs_info")["expected"]
-    assert (expected["expected_every"], expected["missed"]) == ("60m", True)
+    assert (expected["expected_every"], expected["missed"]) == ("1h", True)
 
 
 @pytest.mark.any_core
@@ -207,10 +207,10 @@ def test_what_is_no_duration_is_said_once_and_the_default_used(
 
     # What is printed is wrapped.
     warnings = " ".join(run.stderr.split())
-    assert warnings.count("expected_every is 'daily': it must be a duration") == 1
+    assert warnings.count("expected_every (FLASHDUTY_EXPECTED_EVERY) is 'daily'") == 1
     assert warnings.count("flashduty_max_duration is 'soon': it must be") == 1
     assert (
-        "recover_after is 0: it must be a whole number of runs, 1 or more." in warnings
+        "(FLASHDUTY_RECOVER_AFTER) is 0: it must be a whole number of runs" in warnings
     )
     assert run.rc == 0
     assert controller.ask("runs_check")["expected"] == 0

@@ -14,6 +14,8 @@ import yaml
 
 from .conftest import Canaries, Leaks, our_lines
 
+pytestmark = pytest.mark.each_core
+
 Task = dict[str, t.Any]
 
 COMMAND = "ansible.builtin.command"

@@ -16,6 +16,8 @@ from tests.emulator.control import Emulator
 
 from .conftest import Leaks, our_lines
 
+pytestmark = pytest.mark.each_core
+
 # A machine that has been taken over answers to any module with facts of its own.
 MODULE = """\
     #!/bin/sh

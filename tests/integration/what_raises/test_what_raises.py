@@ -21,6 +21,8 @@ from tests.tools.cores import Core
 
 from .runs import Row, Run, look
 
+pytestmark = pytest.mark.each_core
+
 HERE = Path(__file__).resolve().parent
 
 Hosts = dict[str, list[str]]
