@@ -253,9 +253,9 @@ class Reader:
         run = self.run(["ansible-playbook", "probe.yml"], cwd=probe)
         if not parser.getboolean("flashduty", "enabled", fallback=True):
             return
-        assert re.search("1 alert (raised|still open)", run.stdout), (
-            f"{block}: {run.stdout}"
-        )
+        assert re.search(
+            "1 alert (raised|still open)", run.stdout
+        ), f"{block}: {run.stdout}"
         assert len(self.flashduty.events()) > before, str(block)
 
     def with_files_of_ours(self, text: str) -> str:
