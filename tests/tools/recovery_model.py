@@ -10,8 +10,9 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
 
-Reason = str
-ANSWER = "an answer of the host"
+ANSWER = "an answer"
+# Host and task that have to work again; or host and ANSWER, when it was unreachable.
+Reason = t.Tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -34,20 +35,42 @@ class Run:
     strategy: str = "linear"
 
 
+@dataclass(frozen=True)
+class Counts:
+    """In how many runs in a row something has to happen, until an alert opens or closes."""
+
+    failed_after: int = 1
+    unreachable_after: int = 1
+    recover_after: int = 1
+
+
 @dataclass
 class Model:
-    """The alerts of one playbook."""
+    """The alerts of one playbook, each of whose tasks runs whenever it is reached.
+
+    :param waits_for: what each open alert waits for.
+    :param pending: the same for failures that raised no alert yet, and how many runs in a row have failed so.
+    :param good_runs: in how many runs in a row all of it has worked that an open alert waits for.
+    :param episodes: how often each alert has opened.
+    """
 
     hosts: t.Sequence[str]
     tasks: t.Sequence[str]
     scope: str
-    # What each open alert waits for, and how often each has opened.
+    counts: Counts = Counts()
     waits_for: dict[str, set[Reason]] = field(default_factory=dict)
+    pending: dict[str, tuple[int, set[Reason]]] = field(default_factory=dict)
+    good_runs: Counter[str] = field(default_factory=Counter)
     episodes: Counter[str] = field(default_factory=Counter)
 
     @property
     def open(self) -> list[str]:
         return sorted(self.waits_for)
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """For each alert that was not raised yet: in how many runs in a row it has failed."""
+        return {alert: runs for alert, (runs, _reasons) in self.pending.items()}
 
     def play(self, run: Run) -> None:
         """Take in what a run does."""
@@ -55,50 +78,72 @@ class Model:
             return
         hosts = [h for h in self.hosts if run.limit is None or h in run.limit]
         tasks = [task for task in self.tasks if run.tags is None or task in run.tags]
-        failed = False
+        works: set[Reason] = set()
+        fails: list[Reason] = []
         for batch in _batches(hosts, run.serial):
-            given_up = {host for host in batch if not self._passes(host, tasks, run)}
-            failed = failed or bool(given_up)
-            if len(given_up) == len(batch):
+            given_up = 0
+            for host in batch:
+                reasons, failure = _played(host, tasks, run)
+                works |= reasons
+                if failure:
+                    fails.append(failure)
+                    given_up += 1
+            if given_up == len(batch):
                 # ansible-core ends a playbook there.
                 break
-        # Nothing closes before the end of a run.
-        self.waits_for = {
-            alert: reasons for alert, reasons in self.waits_for.items() if reasons
-        }
-        if self.scope == "playbook":
-            if failed:
-                self._raise("all", "a run without failure")
-            elif run.limit is None and run.tags is None:
-                self.waits_for.clear()
+        failing = self._fail(fails)
+        # Nothing opens or closes before the end of a run.
+        for alert, reasons in list(self.waits_for.items()):
+            left = reasons - works
+            if left or alert in failing:
+                self.waits_for[alert] = left
+                continue
+            self.good_runs[alert] += 1
+            if self.good_runs[alert] >= self.counts.recover_after:
+                del self.waits_for[alert], self.good_runs[alert]
+        for alert, (runs, reasons) in list(self.pending.items()):
+            left = reasons - works
+            self.pending[alert] = (runs, left)
+            if not left and alert not in failing:
+                del self.pending[alert]
 
-    def _passes(self, host: str, tasks: t.Sequence[str], run: Run) -> bool:
-        for task in tasks:
-            if host in run.gone:
-                self._fail(host, task, ANSWER)
-                return False
-            self._works(host, task, ANSWER)
-            if task in run.broken.get(host, ()):
-                self._fail(host, task, task)
-                return False
-            self._works(host, task, task)
-        return True
+    def _fail(self, fails: t.Iterable[tuple[str, Reason]]) -> set[str]:
+        """Take in the failures of a run, each with its task, and return the alerts that they belong to."""
+        names = {"playbook": "all", "host": "{0}", "task": "{0} {1}"}
+        failing: set[str] = set()
+        for task, reason in fails:
+            alert = names[self.scope].format(reason[0], task)
+            is_first, _added = alert not in failing, failing.add(alert)
+            if alert in self.waits_for:
+                self.waits_for[alert].add(reason)
+                self.good_runs[alert] = 0
+                continue
+            runs, reasons = self.pending.get(alert, (0, set()))
+            self.pending[alert] = (runs + is_first, reasons | {reason})
+            needed = (
+                self.counts.unreachable_after
+                if reason[1] == ANSWER
+                else self.counts.failed_after
+            )
+            if runs + is_first >= needed:
+                self.episodes[alert] += 1
+                self.waits_for[alert] = self.pending.pop(alert)[1]
+        return failing
 
-    def _fail(self, host: str, task: str, reason: Reason) -> None:
-        if self.scope == "host":
-            self._raise(host, reason)
-        elif self.scope == "task":
-            self._raise(f"{host} {task}", task)
 
-    def _raise(self, alert: str, reason: Reason) -> None:
-        if alert not in self.waits_for:
-            self.episodes[alert] += 1
-        self.waits_for.setdefault(alert, set()).add(reason)
-
-    def _works(self, host: str, task: str, reason: Reason) -> None:
-        alert = host if self.scope == "host" else f"{host} {task}"
-        if self.scope != "playbook" and alert in self.waits_for:
-            self.waits_for[alert].discard(reason)
+def _played(
+    host: str, tasks: t.Sequence[str], run: Run
+) -> tuple[set[Reason], tuple[str, Reason] | None]:
+    """Return what works on a host, and where ansible-core gives up on it, if it does: the task, and what it waits for."""
+    works: set[Reason] = set()
+    for task in tasks:
+        if host in run.gone:
+            return works, (task, (host, ANSWER))
+        works.add((host, ANSWER))
+        if task in run.broken.get(host, ()):
+            return works, (task, (host, task))
+        works.add((host, task))
+    return works, None
 
 
 def _batches(hosts: t.Sequence[str], size: int) -> t.Iterator[t.Sequence[str]]:

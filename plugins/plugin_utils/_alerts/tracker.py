@@ -148,6 +148,8 @@ class AlertTracker:
         self._raised: dict[str, RaisedAlert] = {}
         self._storms = Storms(settings.storm_threshold)
         self._counts = FailureCounts()
+        # Alerts of this run that wait for what earlier runs have counted, too.
+        self._counted_before: set[str] = set()
         self._aborted = 0
         self.recovered = 0
         self.recovered_keys: set[str] = set()
@@ -262,8 +264,9 @@ class AlertTracker:
         ):
             failure.subject, key = storm, storm_key
         if pending is not None:
-            # What it has failed at before, it still waits for.
+            # What it has failed at before, it still waits for, unless that works again in this run.
             causes = [*causes_of(pending.alert), *causes]
+            self._counted_before.add(key)
         if key in self._raised:
             self._add_causes(self._raised[key], failure, causes, pending)
         else:
@@ -479,7 +482,11 @@ class AlertTracker:
         reasons: list[str] = []
         for integration, known in self._open.items():
             # Reload: this run may have added causes. Leave alerts alone that another run opened meanwhile.
-            alerts = [a for a in self._open_alerts(integration) if a.alert_key in known]
+            alerts = [
+                alert
+                for alert in self._open_alerts(integration)
+                if alert.alert_key in known or alert.alert_key in self._counted_before
+            ]
             if self._settings.recovery == "never":
                 alerts = []
             pending = self._counts.of(integration)

@@ -16,12 +16,13 @@ import random
 import time
 import typing as t
 from collections import Counter
+from dataclasses import asdict
 
 import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from tests.tools.recovery_model import Model, Run
+from tests.tools.recovery_model import Counts, Model, Run
 
 from .conftest import Story, playbook_of
 
@@ -45,6 +46,7 @@ runs = st.builds(
     serial=st.sampled_from([0, 0, 0, 2]),
     strategy=st.sampled_from(["linear", "linear", "free"]),
 )
+numbers = st.sampled_from([1, 1, 1, 2])
 histories = st.lists(runs, min_size=3, max_size=6)
 
 
@@ -52,7 +54,7 @@ class TimeIsUp(BaseException):
     """Enough was tried. (Hypothesis takes an Exception for a failure.)"""
 
 
-def play(story: Story, run: Run, scope: str) -> None:
+def play(story: Story, run: Run, scope: str, counts: Counts) -> None:
     arguments = ["--check"] * run.check
     if run.limit is not None:
         arguments += ["--limit", ",".join(sorted(run.limit))]
@@ -74,7 +76,10 @@ def play(story: Story, run: Run, scope: str) -> None:
             )
             for host in HOSTS
         ],
-        options={"alert_scope": scope},
+        options={
+            "alert_scope": scope,
+            **{name: str(number) for name, number in asdict(counts).items()},
+        },
     )
 
 
@@ -103,21 +108,23 @@ def test_flashduty_holds_what_the_model_says(story: Story) -> None:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(
-        scope=st.sampled_from(["host", "host", "task", "playbook"]), history=histories
+        scope=st.sampled_from(["host", "host", "task", "playbook"]),
+        counts=st.builds(Counts, numbers, numbers, numbers),
+        history=histories,
     )
-    def check(scope: str, history: list[Run]) -> None:
+    def check(scope: str, counts: Counts, history: list[Run]) -> None:
         story.flashduty.reset()
         story.move_to_another_controller()
-        model = Model(HOSTS, TASKS, scope)
+        model = Model(HOSTS, TASKS, scope, counts)
         # At last everything works, and all of it runs.
-        for run in [*history, Run({}, frozenset())]:
+        for run in [*history, *[Run({}, frozenset())] * counts.recover_after]:
             if time.monotonic() > deadline:
                 raise TimeIsUp
-            play(story, run, scope)
+            play(story, run, scope, counts)
             model.play(run)
             played["runs"] += 1
             alerts = story.flashduty.alerts()
-            told = f"seed {SEED}, {scope}, {history}, after {run}"
+            told = f"seed {SEED}, {scope}, {counts}, {history}, after {run}"
             assert (
                 sorted(name_of(a, scope) for a in story.alerts("open")) == model.open
             ), told
