@@ -208,6 +208,21 @@ class Workspace:
         return running.wait(timeout)
 
     def close(self) -> None:
-        """Kill what a test left running."""
+        """Kill what a test left running: runs, their workers and couriers, and what those have started."""
         for running in self._runs:
             running.kill()
+        for pid in processes_with_home(self.home):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def processes_with_home(home: Path) -> list[int]:
+    """Return the processes whose home is a folder. Those of a run that was killed have no parent that tells of them."""
+    wanted = f"HOME={home}".encode()
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        # Most belong to others, or are just ending.
+        with contextlib.suppress(OSError):
+            if wanted in environ.read_bytes().split(b"\0"):
+                found.append(int(environ.parent.name))
+    return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 ANSWER = "an answer"
 # Host and task that have to work again; or host and ANSWER, when it was unreachable.
-Reason = t.Tuple[str, str]
+Reason = tuple[str, str]
 
 
 @dataclass(frozen=True)

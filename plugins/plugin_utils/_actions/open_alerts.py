@@ -60,7 +60,10 @@ def describe_pending(pending: PendingAlert) -> Result:
 
 
 def open_alerts_table(alerts: t.Iterable[Result]) -> list[str]:
-    """Return the lines of a table for people."""
+    """Return the lines of a table for people.
+
+    :param alerts: as ``describe_open`` returns them, with whether their integration is ``in_force``.
+    """
     return table(
         _HEADINGS,
         [
@@ -69,8 +72,14 @@ def open_alerts_table(alerts: t.Iterable[Result]) -> list[str]:
                 alert["check"],
                 alert["since"].rstrip("Z").replace("T", " "),
                 str(alert["times"]),
-                f"{alert['server']} {alert['integration'][:_SHORT]}".strip(),
+                _integration(alert),
             ]
             for alert in alerts
         ],
     )
+
+
+def _integration(alert: Result) -> str:
+    name = f"{alert['server']} {alert['integration'][:_SHORT]}".strip()
+    # In front, where no length of a name pushes it out of the cell.
+    return name if alert["in_force"] else f"not in force: {name}"

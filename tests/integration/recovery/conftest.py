@@ -32,7 +32,7 @@ TASK = """
       tags: {tag}
 """
 
-# It stops at its second task until the file "go" is there; "started" says that it is there.
+# It stops at its second task until the file "go" is there, for some minutes at most; "started" says that it is there.
 SLOW = """
 - name: Play
   hosts: all
@@ -45,7 +45,9 @@ SLOW = """
       ansible.builtin.raw: "{{ 'exit 1' if inventory_hostname == 'h1' and fails | default(false) else 'true' }}"
       tags: now
     - name: Wait
-      ansible.builtin.raw: touch {{ playbook_dir }}/started; while [ ! -e {{ playbook_dir }}/go ]; do sleep 0.1; done
+      ansible.builtin.raw: |
+        touch {{ playbook_dir }}/started
+        n=0; while [ ! -e {{ playbook_dir }}/go ] && [ $((n+=1)) -lt 3000 ]; do sleep 0.1; done
 """
 SLOW_HOSTS = ["h1", "h2"]
 
@@ -173,7 +175,7 @@ def begin_slow(story: Story, *arguments: str, **others: t.Any) -> RunningPlayboo
     (story.folder / "started").unlink(missing_ok=True)
     (story.folder / "go").unlink(missing_ok=True)
     running = story.begin(SLOW, *arguments, hosts=SLOW_HOSTS, **others)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not (story.folder / "started").exists():
         assert time.monotonic() < deadline, running.stdout + running.stderr
         assert running.process.poll() is None, running.stdout + running.stderr

@@ -48,7 +48,7 @@ SLOW = """
     - name: Wait
       ansible.builtin.raw: |
         if [ {{ inventory_hostname }} != h1 ]; then exit 0; fi
-        touch {{ playbook_dir }}/started; while [ ! -e {{ playbook_dir }}/go ]; do sleep 0.1; done
+        touch {{ playbook_dir }}/started; n=0; while [ ! -e {{ playbook_dir }}/go ] && [ $((n+=1)) -lt 3000 ]; do sleep 0.1; done
 """
 HOSTS = ("h1", "h2", "h3")
 # When something happened, by tables.
@@ -62,20 +62,6 @@ _TIMES = {
     ),
     "flashduty_open_alerts": ("opened_at",),
 }
-_MODULE = """
-- hosts: localhost
-  gather_facts: false
-  vars:
-    flashduty_enabled: false
-  tasks:
-    - name: Ask
-      TASK
-      register: result
-      ignore_errors: true
-    - name: Show
-      ansible.builtin.debug:
-        msg: "<result>{{ result | to_json | b64encode }}</result>"
-"""
 
 
 class Controller(Workspace):
@@ -121,6 +107,8 @@ class Controller(Workspace):
 
     def begin_slow(self, playbook: str = SLOW, **options: str) -> RunningPlaybook:
         """Start the slow playbook and return when it is at its second task."""
+        for name in ("started", "go"):
+            (self.folder / name).unlink(missing_ok=True)
         running = self.begin(playbook, "-f", "5", **options)
         self.wait_until((self.folder / "started").exists, running)
         return running
@@ -133,20 +121,46 @@ class Controller(Workspace):
         self, condition: t.Callable[[], t.Any], running: RunningPlaybook | None = None
     ) -> None:
         """Wait for something that happens in another process."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not condition():
             output = running.stdout + running.stderr if running else ""
             assert time.monotonic() < deadline, output
             time.sleep(0.05)
 
-    def ask(self, module: str, *arguments: str, **options: t.Any) -> Item:
+    def ask(self, module: str, **options: t.Any) -> Item:
         """Run one task of the collection, and return its result."""
-        task = yaml.safe_dump(
-            {f"flashcat.flashduty.{module}": options}, default_flow_style=True
-        ).strip()
+        return self.ask_all(result=(module, options))["result"]
+
+    def ask_all(self, **tasks: tuple[str, Item]) -> dict[str, Item]:
+        """Run tasks of the collection in one go, and return their results.
+
+        :param tasks: for each its module, and the options of that; a ``check`` among them lets it run in check mode.
+        """
+        listed = []
+        for name, (module, options) in tasks.items():
+            mode = (
+                {"check_mode": True, "diff": True}
+                if options.pop("check", False)
+                else {}
+            )
+            listed.append(
+                {
+                    f"flashcat.flashduty.{module}": options,
+                    "register": name,
+                    "ignore_errors": True,
+                    **mode,
+                }
+            )
+        shown = ", ".join(f"'{name}': {name}" for name in tasks)
+        show = {"msg": f"<result>{{{{ {{{shown}}} | to_json | b64encode }}}}</result>"}
+        play = {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "vars": {"flashduty_enabled": False},
+            "tasks": [*listed, {"ansible.builtin.debug": show}],
+        }
         run = self.run(
-            self.write("ask.yml", _MODULE.replace("TASK", task[1:-1])),
-            *arguments,
+            self.write("ask.yml", yaml.safe_dump([play])),
             environment={
                 "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
                 "FLASHDUTY_PUSH_URL": self.flashduty.push_url,
@@ -154,9 +168,9 @@ class Controller(Workspace):
         )
         found = re.search("<result>(.*)</result>", run.stdout)
         assert found, run.output
-        result: Item = json.loads(base64.b64decode(found[1]))
-        assert "because of a bug" not in str(result), result
-        return result
+        results: dict[str, Item] = json.loads(base64.b64decode(found[1]))
+        assert "because of a bug" not in str(results), results
+        return results
 
     def age(self, seconds: float) -> None:
         """Let all that is remembered have happened so many seconds earlier."""

@@ -27,16 +27,23 @@ def test_alerts_are_closed_by_what_selects_them(controller: Controller) -> None:
     controller.play(OTHER, "-e", "broken=h1", name="other.yml")
     keys = {a["labels"]["host"]: a["alert_key"] for a in controller.alerts("open")}
 
-    predicted = controller.ask("close_alerts", "--check", "--diff", host="h1")
-    of_both = controller.ask("close_alerts", host="h1", playbook="other.yml")
-    of_host = controller.ask("close_alerts", host=["h1"])
-    by_key = controller.ask("close_alerts", alert_key=keys["h2"])
-    too_young = controller.ask("close_alerts", older_than="1h")
+    young = controller.ask_all(
+        predicted=("close_alerts", {"host": "h1", "check": True}),
+        of_both=("close_alerts", {"host": "h1", "playbook": "other.yml"}),
+        of_host=("close_alerts", {"host": ["h1"]}),
+        by_key=("close_alerts", {"alert_key": keys["h2"]}),
+        too_young=("close_alerts", {"older_than": "1h"}),
+    )
+    predicted, of_both, of_host, by_key, too_young = young.values()
     controller.age(7200)
-    old = controller.ask("close_alerts", older_than="1h30m")
-    again = controller.ask("close_alerts", older_than="1h30m")
-    nothing = controller.ask("close_alerts")
-    wrong = controller.ask("close_alerts", older_than="yesterday")
+    later = controller.ask_all(
+        old=("close_alerts", {"older_than": "1h30m"}),
+        again=("close_alerts", {"older_than": "1h30m"}),
+        nothing=("close_alerts", {}),
+        wrong=("close_alerts", {"older_than": "yesterday"}),
+        left=("outbox_info", {}),
+    )
+    old, again, nothing, wrong, left = later.values()
 
     assert len(predicted["closed"]) == 2
     assert predicted["diff"]["before"].count("\n") == 4
@@ -53,7 +60,7 @@ def test_alerts_are_closed_by_what_selects_them(controller: Controller) -> None:
     assert "No alert is selected: give one of alert_key, host" in nothing["msg"]
     assert "older_than is 'yesterday': it must be a duration such as" in wrong["msg"]
     # Forgotten, so that nothing closes it twice.
-    assert controller.ask("outbox_info")["open_alerts"] == []
+    assert left["open_alerts"] == []
 
 
 @pytest.mark.any_core
@@ -78,13 +85,20 @@ def test_an_alert_of_an_integration_that_is_no_longer_in_force_is_only_forgotten
 ) -> None:
     controller.play(NIGHTLY, "-e", "broken=h1")
     controller.change("UPDATE flashduty_open_alerts SET fingerprint = 'another'")
-    result = controller.ask("close_alerts", host="h1")
+    results = controller.ask_all(
+        before=("outbox_info", {}),
+        result=("close_alerts", {"host": "h1"}),
+        left=("outbox_info", {}),
+    )
+    result = results["result"]
 
+    assert results["before"]["table"][1].endswith("another")
+    assert "not in force: " in results["before"]["table"][1]
     assert titles(result["forgotten"]) == ["Check failed on h1 (nightly.yml)"]
     assert (result["closed"], result["changed"]) == ([], True)
     assert "Close it in Flashduty: Check failed on h1" in str(result["warnings"])
     assert controller.open == ["failed"]
-    assert controller.ask("outbox_info")["open_alerts"] == []
+    assert results["left"]["open_alerts"] == []
 
 
 def test_the_housekeeping_delivers_checks_and_prints_what_is_open(

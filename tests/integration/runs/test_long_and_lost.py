@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
+
+from tests.tools.playbooks import RunningPlaybook
 
 from .conftest import NIGHTLY, SLOW, Controller
 
@@ -28,27 +29,41 @@ def couriers_of(pid: int) -> list[int]:
     ]
 
 
+def begin_overlong(controller: Controller) -> RunningPlaybook:
+    """Start the slow playbook and return when its alert was raised at the task that it waits in."""
+    for seconds in (4, 16, 64):
+        running = controller.begin_slow(max_duration=f"{seconds}s")
+        controller.wait_until(lambda: controller.open, running)
+        [alert] = controller.alerts("open")
+        if "Not reported from it (1 of 3 hosts): h1" in alert["description"]:
+            return running
+        # The machine was so slow that the time was over before.
+        controller.go_on()
+        running.wait()
+        controller.flashduty.reset()
+    raise AssertionError(alert["description"])
+
+
 def test_a_run_that_takes_too_long_raises_an_alert_that_its_end_closes(
     controller: Controller,
 ) -> None:
-    running = controller.begin_slow(max_duration="1s")
-    controller.wait_until(lambda: controller.open, running)
+    running = begin_overlong(controller)
     [alert] = controller.alerts("open")
-    [shown] = controller.ask("runs_info")["runs"]
+    shown = controller.ask("runs_info")["runs"][0]
     controller.go_on()
     run = running.wait()
 
     assert alert["title"] == "nightly.yml is taking too long"
     assert alert["labels"]["status"] == "overlong"
-    assert "was to take 1s at most" in alert["description"]
+    assert f"was to take {shown['max_duration']} at most" in alert["description"]
     assert "Started: " in alert["description"]
     assert "Play: Converge\nTask: Wait" in alert["description"]
-    assert "Not reported from it (1 of 3 hosts): h1" in alert["description"]
-    assert (shown["status"], shown["max_duration"]) == ("running", "1s")
+    assert shown["status"] == "running"
     assert (run.rc, "Flashduty: 1 alert recovered." in run.stdout) == (0, True)
     assert (controller.open, controller.recovered) == ([], ["overlong"])
 
 
+@pytest.mark.any_core
 def test_a_run_that_is_terminated_has_an_alert_of_its_own_and_is_not_overlong(
     controller: Controller,
 ) -> None:
@@ -56,9 +71,9 @@ def test_a_run_that_is_terminated_has_an_alert_of_its_own_and_is_not_overlong(
     controller.wait_until(lambda: controller.open, running)
     running.signal(signal.SIGTERM)
     running.wait()
-    controller.ask("outbox_flush")
+    controller.wait_until(lambda: controller.recovered == ["overlong"])
+    controller.wait_until(lambda: controller.open == ["aborted"])
 
-    assert (controller.open, controller.recovered) == (["aborted"], ["overlong"])
     assert controller.ask("runs_info")["runs"][0]["status"] == "aborted"
 
 
@@ -67,9 +82,9 @@ def test_a_run_that_is_killed_is_lost_and_not_overlong(controller: Controller) -
     running = controller.begin_slow(max_duration="1s")
     controller.wait_until(lambda: controller.open, running)
     running.kill()
+    controller.wait_until(lambda: controller.recovered == ["overlong"])
     controller.wait_until(lambda: controller.open == ["aborted"])
 
-    assert controller.recovered == ["overlong"]
     assert controller.ask("runs_info")["runs"][0]["status"] == "lost"
 
 
@@ -80,7 +95,7 @@ def test_a_run_that_dies_with_its_courier_is_found_by_the_next_run(
     for pid in couriers_of(running.process.pid):
         os.kill(pid, signal.SIGKILL)
     running.kill()
-    nobody_knows = controller.open
+    nobody_knows = controller.flashduty.events()
     shown = controller.ask("runs_info")["runs"]
     controller.play(NIGHTLY, expected_every="25h", hosts=["h1"])
 
@@ -101,13 +116,16 @@ def test_a_run_on_another_controller_is_lost_when_nobody_renews_it(
     controller.change("UPDATE flashduty_runs SET process = 'another:1:1'")
     early = controller.ask("runs_check")
     controller.age(100)
-    predicted = controller.ask("runs_check", "--check")
-    late = controller.ask("runs_check")
-    later = controller.ask("runs_check")
+    results = controller.ask_all(
+        predicted=("runs_check", {"check": True}),
+        late=("runs_check", {}),
+        later=("runs_check", {}),
+    )
+    late, later = results["late"], results["later"]
 
     assert (early["lost"], early["changed"]) == ([], False)
     [lost] = late["lost"]
-    assert predicted["lost"] == [lost]
+    assert results["predicted"]["lost"] == [lost]
     assert (lost["playbook"], late["raised"]) == ("nightly.yml", 1)
     assert (later["lost"], later["changed"]) == ([], False)
     assert controller.open == ["aborted"]
@@ -148,14 +166,15 @@ def test_a_person_who_presses_ctrl_c_is_told_of_no_run(controller: Controller) -
     running.signal(signal.SIGINT, group=True)
     running.wait()
 
-    assert controller.ask("runs_info")["runs"][0]["status"] == "interrupted"
-    assert controller.ask("runs_check")["lost"] == []
+    results = controller.ask_all(info=("runs_info", {}), check=("runs_check", {}))
+    assert results["info"]["runs"][0]["status"] == "interrupted"
+    assert results["check"]["lost"] == []
     assert controller.flashduty.alerts() == []
 
 
 @pytest.mark.any_core
 def test_a_check_run_is_remembered_and_raises_nothing(
-    controller: Controller, tmp_path: Path
+    controller: Controller,
 ) -> None:
     running = controller.begin(SLOW, "--check", expected_every="25h", max_duration="1s")
     running.wait()

@@ -20,9 +20,9 @@ def test_a_missed_run_raises_an_alert_that_the_next_complete_run_closes(
     first = controller.play(NIGHTLY, **DAILY)
     in_time = controller.ask("runs_check")
     controller.age(25 * HOUR + 60)
-    late = controller.ask("runs_check")
+    both = controller.ask_all(late=("runs_check", {}), again=("runs_check", {}))
+    late, again = both["late"], both["again"]
     open_while_late = controller.open
-    again = controller.ask("runs_check")
     events = controller.flashduty.events()
     back = controller.play(NIGHTLY, **DAILY)
 
@@ -46,58 +46,26 @@ def test_a_missed_run_raises_an_alert_that_the_next_complete_run_closes(
     assert (controller.open, controller.recovered) == ([], ["missed"])
 
 
-def test_a_missed_run_is_told_again_after_a_further_period_in_the_same_words(
-    controller: Controller,
-) -> None:
-    controller.play(NIGHTLY, **DAILY)
-    controller.age(26 * HOUR)
-    controller.ask("runs_check")
-    controller.age(26 * HOUR)
-    # So much has passed for the run itself, too: only how long ago it was must not change the text.
-    controller.change(
-        "UPDATE flashduty_expected_playbooks SET started_at = started_at + ?,"
-        " completed_at = completed_at + ?",
-        26 * HOUR,
-        26 * HOUR,
-    )
-    again = controller.ask("runs_check")
-
-    assert again["raised"] == 1
-    first, second = controller.flashduty.events()
-    assert first["description"] == second["description"]
-    assert len(controller.alerts("open")) == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "counts"),
-    [
-        (("-e", "broken=h1"), True),
-        (("--limit", "h1"), False),
-        (("--tags", "check"), False),
-        (("--check",), False),
-        (("--start-at-task", "Check"), False),
-    ],
-    ids=["hosts fail", "limit", "tags", "check", "start"],
-)
 @pytest.mark.any_core
-def test_a_whole_run_counts_whether_hosts_fail_or_not(
-    controller: Controller, arguments: tuple[str, ...], counts: bool
-) -> None:
+def test_a_whole_run_counts_whether_hosts_fail_or_not(controller: Controller) -> None:
     controller.play(NIGHTLY, **DAILY)
     controller.age(26 * HOUR)
-    controller.play(NIGHTLY, *arguments, **DAILY)
-    result = controller.ask("runs_check")
-
-    assert bool(result["missed"]) is not counts
-
-
-@pytest.mark.any_core
-def test_a_run_that_reaches_nobody_does_not_count(controller: Controller) -> None:
-    controller.play(NIGHTLY, **DAILY)
-    controller.age(26 * HOUR)
+    for arguments in (
+        ("--limit", "h1"),
+        ("--tags", "check"),
+        ("--check",),
+        ("--start-at-task", "Check"),
+    ):
+        controller.play(NIGHTLY, *arguments, **DAILY)
+    # A run that reaches nobody has done nothing.
     controller.play(NIGHTLY.replace("hosts: all", "hosts: nobody"), **DAILY)
+    missed = controller.ask("runs_check")["missed"]
+    # Without the option, too.
+    controller.play(NIGHTLY, "-e", "broken=h1")
 
-    assert len(controller.ask("runs_check")["missed"]) == 1
+    assert len(missed) == 1
+    assert controller.ask("runs_check")["missed"] == []
+    assert (controller.open, controller.recovered) == (["failed"], ["missed"])
 
 
 def test_a_play_says_that_it_is_expected_and_the_first_one_that_does_decides(
@@ -123,45 +91,20 @@ def test_what_is_removed_for_good_is_forgotten_and_its_alert_closed(
 ) -> None:
     controller.play(NIGHTLY, **DAILY)
     controller.age(26 * HOUR)
-    controller.ask("runs_check")
-    predicted = controller.ask("runs_check", "--check", forget=["nightly.yml"])
-    open_before = controller.open
-    forgotten = controller.ask("runs_check", forget=["nightly.yml"])
-    again = controller.ask("runs_check", forget=["nightly.yml"])
+    forget = {"forget": ["nightly.yml"]}
+    results = controller.ask_all(
+        missed=("runs_check", {}),
+        predicted=("runs_check", {**forget, "check": True}),
+        forgotten=("runs_check", forget),
+        again=("runs_check", forget),
+    )
+    forgotten, again = results["forgotten"], results["again"]
 
-    assert predicted["forgotten"] == forgotten["forgotten"]
-    assert open_before == ["missed"]
+    assert len(results["missed"]["missed"]) == 1
+    assert results["predicted"]["forgotten"] == forgotten["forgotten"]
     assert (forgotten["missed"], forgotten["changed"]) == ([], True)
-    assert controller.open == []
-    assert (again["forgotten"], again["changed"]) == ([], False)
-
-
-@pytest.mark.any_core
-def test_a_run_without_the_option_counts_all_the_same(controller: Controller) -> None:
-    controller.play(NIGHTLY, **DAILY)
-    controller.age(26 * HOUR)
-    controller.ask("runs_check")
-    controller.play(NIGHTLY)
-
-    assert controller.open == []
-    assert controller.ask("runs_check")["missed"] == []
-
-
-@pytest.mark.any_core
-def test_a_run_that_comes_in_while_it_is_missed_closes_the_alert(
-    controller: Controller,
-) -> None:
-    controller.play(NIGHTLY, **DAILY)
-    running = controller.begin_slow(**DAILY)
-    controller.age(26 * HOUR)
-    # Otherwise the run would be taken for lost.
-    controller.change("UPDATE flashduty_runs SET renewed_until = renewed_until + 93600")
-    result = controller.ask("runs_check")
-    controller.go_on()
-    running.wait()
-
-    assert (len(result["missed"]), result["lost"]) == (1, [])
     assert (controller.open, controller.recovered) == ([], ["missed"])
+    assert (again["forgotten"], again["changed"]) == ([], False)
 
 
 @pytest.mark.any_core

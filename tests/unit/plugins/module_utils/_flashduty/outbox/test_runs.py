@@ -188,12 +188,17 @@ def test_a_missed_run_is_raised_once_in_each_period_and_closed_by_a_complete_run
     desk.time += 1
     raised.append(desk.check())
     open_then = desk.open
+    descriptions = [
+        row["event"]["description"] for row in desk.outbox.events(undeliverable=False)
+    ]
     desk.runs.begin(run("run-2"))
     narrowed = desk.end(run("run-2"), complete=False)
     desk.runs.begin(run("run-3"))
     whole = desk.end(run("run-3"))
 
     assert raised == [1, 0, 0, 1]
+    # The same words, however long ago it is.
+    assert descriptions[0] == descriptions[1]
     assert open_then == ["missed"]
     assert (narrowed, whole) == ([], ["missed"])
     assert desk.open == []
