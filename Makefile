@@ -11,13 +11,16 @@ PYTHON := .venv/bin/python
 PORT ?= 8787
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test test-all lint bench docs emulator clean
+.PHONY: help environment demo fleet-demo test test-all lint bench docs emulator clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 demo: environment ## See the collection at work (against Flashduty itself with PUSH_URL in the environment)
 	@$(PYTHON) -m tests.demo.run
+
+fleet-demo: environment ## See two controllers share one memory: one is destroyed, the other delivers and closes its alerts
+	@$(PYTHON) -m tests.demo.fleet
 
 test: environment ## Check and test everything with the oldest and the newest ansible-core (ONLY="unit lint", CORES="2.19")
 	@$(PYTHON) -m tests.tools.run_tests --only $(ONLY) --cores $(CORES)

@@ -140,8 +140,27 @@ class Stage:
     def state(self) -> Path:
         return self.home / ".ansible" / "flashduty"
 
-    def play(self, push_url: str, *, succeeds: bool) -> None:
-        """Run the playbook as a user would, showing what it prints."""
+    def play(
+        self,
+        push_url: str,
+        *,
+        succeeds: bool,
+        command: t.Sequence[str] = PLAYBOOK_COMMAND,
+        **environment: str,
+    ) -> None:
+        """Run a playbook as a user would, showing what it prints."""
+        with self.start(push_url, command, **environment) as process:
+            show_output(process)
+        if (process.returncode == 0) is not succeeds:
+            raise Disappointment(f"{command[0]} ended with {process.returncode}.")
+
+    def start(
+        self,
+        push_url: str,
+        command: t.Sequence[str] = PLAYBOOK_COMMAND,
+        **environment: str,
+    ) -> subprocess.Popen[str]:
+        """Start a playbook as a user would."""
         core = current_core()
         inherited = {
             name: os.environ[name]
@@ -154,14 +173,14 @@ class Stage:
             **inherited,
             ANSIBLE_CALLBACK_RESULT_FORMAT="yaml",
             FLASHDUTY_PUSH_URL=push_url,
+            **environment,
         )
         if is_terminal():
             del environment["ANSIBLE_NOCOLOR"]
             environment["ANSIBLE_FORCE_COLOR"] = "1"
-        say(paint(f"$ {' '.join(PLAYBOOK_COMMAND)}", "bold"))
-        command = [core.bin(PLAYBOOK_COMMAND[0]), *PLAYBOOK_COMMAND[1:]]
-        process = subprocess.Popen(
-            command,
+        say(paint(f"$ {' '.join(command)}", "bold"))
+        return subprocess.Popen(
+            [core.bin(command[0]), *command[1:]],
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -170,12 +189,6 @@ class Stage:
             text=True,
             errors="replace",
         )
-        with process:
-            for line in t.cast("t.IO[str]", process.stdout):
-                if line.strip():
-                    say("  " + line.rstrip())
-        if (process.returncode == 0) is not succeeds:
-            raise Disappointment(f"ansible-playbook ended with {process.returncode}.")
 
     def repair(self) -> None:
         """Do what the person would do who was called."""
@@ -188,6 +201,13 @@ class Stage:
                 ("db1" if line.startswith("db1 ") else line) + "\n" for line in lines
             )
         )
+
+
+def show_output(process: subprocess.Popen[str]) -> None:
+    """Print what a process prints, until it ends."""
+    for line in t.cast("t.IO[str]", process.stdout):
+        if line.strip():
+            say("  " + line.rstrip())
 
 
 def show_alerts(alerts: t.Sequence[dict[str, t.Any]], *, in_full: bool = True) -> None:

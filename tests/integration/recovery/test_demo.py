@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``make demo``."""
+"""``make demo`` and ``make fleet-demo``."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,10 @@ from tests.emulator.control import Emulator
 from tests.tools.environments import ROOT
 
 DEMO = ROOT / "tests" / "demo" / "run.py"
+FLEET_DEMO = DEMO.with_name("fleet.py")
 
 
-def run_demo(**environment: str) -> subprocess.CompletedProcess[str]:
+def run_demo(demo: Path = DEMO, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -26,12 +28,12 @@ def run_demo(**environment: str) -> subprocess.CompletedProcess[str]:
         and not name.startswith(("ANSIBLE_", "FLASHDUTY_"))
     }
     return subprocess.run(
-        [sys.executable, str(DEMO)],
+        [sys.executable, str(demo)],
         env={**inherited, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
@@ -90,3 +92,19 @@ def test_against_a_service_that_refuses_the_key_it_says_so(flashduty: Emulator) 
     assert demo.returncode == 1
     assert "The demo did not go as promised" in demo.stdout
     assert wrong_key not in demo.stdout + demo.stderr
+
+
+def test_another_controller_delivers_and_closes_what_a_destroyed_one_has_raised() -> (
+    None
+):
+    demo = run_demo(FLEET_DEMO)
+
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert demo.stderr == ""
+    for shown in (
+        "The first controller is destroyed, and its disk with it.",
+        "● open       Critical  Check the settings failed on web2 (site.yml)",
+        "Flashduty: 2 alerts recovered.",
+        "✓ recovered  Critical  db1 unreachable (site.yml)",
+    ):
+        assert shown in demo.stdout
