@@ -293,11 +293,11 @@ options:
   recovery:
     description:
       - How alerts are closed.
-      - V(auto) remembers open alerts in the state file, and closes one in the first run which proves that what raised
-        it works again, or is not wanted any more.
-      - V(stateless) is for controllers that forget everything, such as containers. After a complete run it sends
-        C(Ok) for every host that has passed, whether an alert is open or not. It goes with O(alert_scope) V(host)
-        and V(playbook).
+      - V(auto) remembers open alerts in the folder O(state_path) or the database O(state_url), and closes one in the first
+        run which proves that what raised it works again, or is not wanted any more.
+      - V(stateless) is for controllers that forget everything, such as containers, and have no database. After a complete
+        run it sends C(Ok) for every host that has passed, whether an alert is open or not. It goes with O(alert_scope)
+        V(host) and V(playbook).
       - V(never) leaves alerts open until a person closes them.
     type: str
     default: auto
@@ -402,7 +402,11 @@ A file that laptops share with the control node, which sets FLASHDUTY_ENABLED=tr
   [flashduty]
   enabled = false
 
-Containers, such as those of AWX, which remember nothing of the run before: |
+Containers, such as those of AWX, which share what they remember in a database: |
+  export FLASHDUTY_STATE_URL='postgresql://flashduty@db.example.com/automation?sslmode=verify-full'
+
+Containers without a database, which remember nothing of the run before: |
+  export FLASHDUTY_STATE_URL=
   export FLASHDUTY_RECOVERY=stateless
   export FLASHDUTY_FLUSH_TIMEOUT=30
 
