@@ -240,7 +240,7 @@ pending:
       needed: 3
       since: "2026-11-23T01:12:40Z"
 table:
-  description: The open alerts as lines of a table for people.
+  description: The open alerts as lines of a table for people. Those of integrations that are not in force say so.
   returned: success
   type: list
   elements: str
