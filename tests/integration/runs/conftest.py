@@ -65,11 +65,21 @@ _TIMES = {
 
 
 class Controller(Workspace):
-    """Runs playbooks with the callback, and tasks of the collection."""
+    """Runs playbooks with the callback, and tasks of the collection.
 
-    def __init__(self, folder: Path, core: Core, flashduty: Emulator) -> None:
+    :param environment: what comes on top for all of them.
+    """
+
+    def __init__(
+        self, folder: Path, core: Core, flashduty: Emulator, **environment: str
+    ) -> None:
         super().__init__(folder, core)
         self.flashduty = flashduty
+        self._environment = {
+            "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
+            "FLASHDUTY_PUSH_URL": flashduty.push_url,
+            **environment,
+        }
         self.state = self.home / ".ansible" / "flashduty" / "outbox.sqlite3"
 
     def begin(
@@ -90,8 +100,7 @@ class Controller(Workspace):
             *arguments,
             inventory=inventory_of(*hosts),
             environment={
-                "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
-                "FLASHDUTY_PUSH_URL": self.flashduty.push_url,
+                **self._environment,
                 **{
                     f"FLASHDUTY_{option.upper()}": value
                     for option, value in options.items()
@@ -161,10 +170,7 @@ class Controller(Workspace):
         }
         run = self.run(
             self.write("ask.yml", yaml.safe_dump([play])),
-            environment={
-                "ANSIBLE_CALLBACKS_ENABLED": CALLBACK,
-                "FLASHDUTY_PUSH_URL": self.flashduty.push_url,
-            },
+            environment=self._environment,
         )
         found = re.search("<result>(.*)</result>", run.stdout)
         assert found, run.output
