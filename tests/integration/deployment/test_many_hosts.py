@@ -99,7 +99,7 @@ def test_a_run_that_is_killed_is_told(shop: Shop) -> None:
     assert shop.flashduty.wait_for(
         lambda _emulator: (shop.home / "begun").exists()
         or (shop.folder / "begun").exists(),
-        timeout=60,
+        timeout=300,
     )
 
     run.signal(signal.SIGKILL, group=True)

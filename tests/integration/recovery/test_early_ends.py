@@ -156,7 +156,7 @@ def test_the_first_process_of_a_container_goes_on(story: Story) -> None:
         os.kill(int(first), signal.SIGTERM)
         time.sleep(1)
         (story.folder / "go").touch()
-        output, _nothing = process.communicate(timeout=60)
+        output, _nothing = process.communicate(timeout=300)
     finally:
         process.kill()
 

@@ -86,7 +86,7 @@ class Job:
             ],
             env=self._core.environment(home),
             stdout=subprocess.DEVNULL,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         shutil.rmtree(home)

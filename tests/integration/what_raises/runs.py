@@ -108,7 +108,7 @@ def look(run: Run, core: Core, flashduty: Emulator, folder: Path) -> Seen:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return Seen(

@@ -382,7 +382,7 @@ def test_a_person_is_told_what_to_export() -> None:
 
 def test_a_port_in_use_is_said_in_a_sentence(own: Emulator) -> None:
     with start_as_make_does(own.port) as process:
-        _stdout, stderr = process.communicate(timeout=60)
+        _stdout, stderr = process.communicate(timeout=300)
 
     assert process.returncode == 1
     assert stderr == (

@@ -60,7 +60,7 @@ def test_a_temporary_folder_is_removed_when_no_event_is_left_in_it(
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
 
     warning, place, there_after_fork, *others = run.stdout.splitlines()
@@ -79,7 +79,7 @@ def test_a_state_folder_that_is_of_use_stays(tmp_path: Path) -> None:
         cwd=CORE,
         stdout=subprocess.DEVNULL,
         check=True,
-        timeout=60,
+        timeout=300,
     )
 
     assert (tmp_path / "state" / "outbox.sqlite3").exists()

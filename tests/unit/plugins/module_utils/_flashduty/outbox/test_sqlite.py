@@ -460,7 +460,7 @@ with open_outbox(OutboxLocation(sys.argv[1])) as outbox:
 
     for writer in writers:
         assert writer.wait(60) == 0
-    delivered = [reader.communicate(timeout=60)[0].split() for reader in readers]
+    delivered = [reader.communicate(timeout=300)[0].split() for reader in readers]
 
     everything = sorted(f"{w}-{number}" for w in range(2) for number in range(60))
     assert sorted(delivered[0] + delivered[1]) == everything
