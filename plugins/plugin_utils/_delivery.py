@@ -22,6 +22,7 @@ import typing as t
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     OutboxLocation,
     may_have_data,
+    new_write_id,
     open_failover,
 )
 
@@ -198,9 +199,10 @@ class Delivery:
         """
         connection = self._connections.get(fingerprint)
         server = connection.server if connection else ""
+        write_id = new_write_id()
 
         def store(outbox: Outbox) -> bool:
-            outbox.add(fingerprint, events, server=server, **memory)
+            outbox.add(fingerprint, events, server=server, write_id=write_id, **memory)
             return True
 
         stored = self._with_outbox(store, False)

@@ -129,6 +129,11 @@ class AlertEvent:
         """What ties together the events of one alert."""
         return self.alert_key
 
+    @property
+    def is_recovery(self) -> bool:
+        """Whether it closes an alert."""
+        return self.event_status == "Ok"
+
     def payload(self) -> dict[str, t.Any]:
         """Return the body of the request."""
         body: dict[str, t.Any] = {
@@ -196,6 +201,11 @@ class ChangeEvent:
     def key(self) -> str:
         """What ties together the events of one change."""
         return self.change_key
+
+    @property
+    def is_recovery(self) -> bool:
+        """Whether it closes an alert: no change does."""
+        return False
 
     def payload(self) -> dict[str, t.Any]:
         """Return the body of the request."""

@@ -13,6 +13,7 @@ key is delivered first.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 from dataclasses import dataclass, replace
@@ -23,12 +24,15 @@ from .errors import FlashdutyError, TimeoutReached
 from .events import AlertEvent, Event
 from .outbox import (
     ClaimedEvent,
+    DatabaseAway,
     OpenAlert,
     OutboxError,
     OutboxLocation,
+    breaker,
     may_have_data,
+    new_write_id,
+    open_in_run,
     open_outbox,
-    open_with_fallback,
 )
 from .processes import process_name
 
@@ -65,6 +69,7 @@ class SendResult:
     :param receipt: that of the service, if it has accepted the event.
     :param error: why it was not delivered, else.
     :param queued: whether it waits in the outbox.
+    :param location: the outbox in which it waits.
     :param queue_problem: why it could not be put there, in words for a person.
     :param order_problem: why nobody knows whether it was sent in its order, in words for a person.
     """
@@ -73,6 +78,7 @@ class SendResult:
     receipt: Receipt | None = None
     error: FlashdutyError | None = None
     queued: bool = False
+    location: OutboxLocation | None = None
     queue_problem: str = ""
     order_problem: str = ""
 
@@ -105,7 +111,7 @@ class Sender:
         try:
             with self._make_client(self._connection) as client:
                 try:
-                    self._send_predecessors(client, event)
+                    order_problem = self._send_predecessors(client, event)
                 except OutboxError as exc:
                     # Their order is unknown, and the new event matters more.
                     order_problem = str(exc)
@@ -125,22 +131,20 @@ class Sender:
 
         :param opened: the alert.
         """
-        try:
-            with open_with_fallback(self._location, warn=lambda _text: None) as outbox:
-                outbox.add(
-                    self._connection.fingerprint,
-                    [event],
-                    server=self._connection.server,
-                    opened=opened,
-                )
-                try:
-                    with self._make_client(self._connection) as client:
-                        outcome = self._empty(outbox, client, event)
-                except FlashdutyError as exc:
-                    return SendResult(event, error=exc, queued=True)
-        except OutboxError as exc:
+        queued = self.queue(SendResult(event), opened=opened)
+        if not queued.queued:
             result = self.send(event, queue_on_failure=True)
-            return replace(result, order_problem=str(exc))
+            return replace(result, order_problem=queued.queue_problem)
+        try:
+            with self._make_client(self._connection) as client, open_outbox(
+                queued.location or self._location
+            ) as outbox:
+                outcome = self._empty(outbox, client, event)
+        except FlashdutyError as exc:
+            return replace(queued, error=exc)
+        except OutboxError:
+            # It is safe there, and a courier sends it.
+            return queued
         if isinstance(outcome, FlashdutyError):
             return SendResult(event, error=outcome)
         return SendResult(event, outcome)
@@ -153,24 +157,56 @@ class Sender:
         :param opened: the alert that it opens, to be remembered.
         """
         event = result.event
+        write_id = new_write_id()
+
+        def add(outbox: Outbox) -> None:
+            outbox.add(
+                self._connection.fingerprint,
+                [event],
+                server=self._connection.server,
+                opened=opened,
+                closed=_closed_by(event),
+                write_id=write_id,
+            )
+
         try:
-            with open_with_fallback(self._location, warn=lambda _text: None) as outbox:
-                outbox.add(
-                    self._connection.fingerprint,
-                    [event],
-                    server=self._connection.server,
-                    opened=opened,
-                    closed=_closed_by(event),
-                )
+            location, _problem = self._with_outbox(add)
         except OutboxError as exc:
             return replace(result, queue_problem=str(exc))
-        return replace(result, queued=True)
+        return replace(result, queued=True, location=location)
 
-    def _send_predecessors(self, client: EventClient, event: Event) -> None:
-        if not may_have_data(self._location):
-            return
-        with open_outbox(self._location) as outbox:
-            self._empty(outbox, client, event)
+    def _send_predecessors(self, client: EventClient, event: Event) -> str:
+        """Send what waits for the same alert or change; return why a database could not be asked."""
+        _location, problem = self._with_outbox(
+            lambda outbox: self._empty(outbox, client, event), make=False
+        )
+        return problem
+
+    def _with_outbox(
+        self, function: t.Callable[[Outbox], t.Any], *, make: bool = True
+    ) -> tuple[OutboxLocation, str]:
+        """Use the outbox, or while a database cannot be used, the local one.
+
+        :param make: whether one is made where there is none.
+        :returns: the one that was used, and why it is not the database, unless that was said before.
+        :raises OutboxError: when neither can be used.
+        """
+        location, problem = self._location, ""
+        if location.url:
+            try:
+                with open_in_run(location) as outbox:
+                    function(outbox)
+                return location, ""
+            except DatabaseAway:
+                pass
+            except OutboxError as exc:
+                breaker.trip(location.url)
+                problem = str(exc)
+            location = location.local()
+        if make or may_have_data(location):
+            with open_outbox(location) as outbox:
+                function(outbox)
+        return location, problem
 
     def _empty(
         self, outbox: Outbox, client: EventClient, event: Event
@@ -200,19 +236,23 @@ class Sender:
     def _forget_if_closed(self, event: Event) -> None:
         """Let the callback know of an alert that a task has closed."""
         closed = _closed_by(event)
-        if closed and may_have_data(self._location):
-            try:
-                with open_outbox(self._location) as outbox:
-                    outbox.add(self._connection.fingerprint, [], closed=closed)
-            except OutboxError:
-                # It stays listed as open, and its next recovery is one too many, which does no harm.
-                pass
+        if not closed:
+            return
+        write_id = new_write_id()
+        # Where that fails, it stays listed as open, and its next recovery is one too many, which does no harm.
+        with contextlib.suppress(OutboxError):
+            self._with_outbox(
+                lambda outbox: outbox.add(
+                    self._connection.fingerprint, [], closed=closed, write_id=write_id
+                ),
+                # While a database is away, it has to be closed there later.
+                make=bool(self._location.url),
+            )
 
 
 def _closed_by(event: Event) -> list[str]:
     """Return the keys of the alerts that an event closes."""
-    is_recovery = isinstance(event, AlertEvent) and event.event_status == "Ok"
-    return [event.key] if is_recovery else []
+    return [event.key] if event.is_recovery else []
 
 
 def _deliver(

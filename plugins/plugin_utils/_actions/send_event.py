@@ -31,9 +31,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
     Event,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    OutboxLocation,
-)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.sender import (
     EventClient,
     Sender,
@@ -159,7 +156,7 @@ class EventAction(ControllerAction):
             sender = Sender(connection, location, make_client=make_client)
             try:
                 sent = sender.send(event, queue_on_failure=options["queue_on_failure"])
-                result = {**target.extras, **self._result(sent, location)}
+                result = {**target.extras, **self._result(sent)}
             except TargetFailed as exc:
                 result = {**unsent_result(event), **exc.result}
         if self._task.diff and result["changed"]:
@@ -173,7 +170,7 @@ class EventAction(ControllerAction):
             Result, self._execute_module(module_args=module_args, task_vars=task_vars)
         )
 
-    def _result(self, sent: SendResult, location: OutboxLocation) -> Result:
+    def _result(self, sent: SendResult) -> Result:
         if sent.order_problem:
             self.warn(
                 f"What waits for the same {self.kind} could not be looked up before this event was sent:"
@@ -184,7 +181,7 @@ class EventAction(ControllerAction):
             result["msg"] += f" It could not be queued either: {sent.queue_problem}."
         if sent.error is not None and sent.queued:
             self.warn(
-                f"The event waits in {location}, because it could not be delivered. {sent.error.message}"
+                f"The event waits in {sent.location}, because it could not be delivered. {sent.error.message}"
             )
             for name in ("failed", "msg"):
                 del result[name]

@@ -172,6 +172,8 @@ def _as_data(
     run_key = digest(run)
     runs[run_key] = run
     data: dict[str, t.Any] = {
+        # The outbox tells causes apart by it, when several controllers write about one alert.
+        "id": digest(_as_plain(cause.identity)),
         "status": cause.status,
         "host": cause.host,
         "run": run_key,
@@ -191,6 +193,13 @@ def _as_data(
             names[key] = members
             data[name] = key
     return data
+
+
+def _as_plain(value: t.Any) -> t.Any:
+    """Return an identity as plain data, the same in every process."""
+    if isinstance(value, frozenset):
+        return sorted(map(_as_plain, value))
+    return list(map(_as_plain, value)) if isinstance(value, tuple) else value
 
 
 def _from_data(

@@ -37,7 +37,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     OpenAlert,
     OutboxLocation,
     may_have_data,
-    open_outbox,
+    open_in_run,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.retry import (
     RetryPolicy,
@@ -88,7 +88,7 @@ class DeploymentSender:
         if connection is None or not may_have_data(self._location):
             return None
         try:
-            with open_outbox(self._location) as outbox:
+            with open_in_run(self._location) as outbox:
                 alerts = outbox.open_alerts(connection.fingerprint, ORIGIN)
         except DamagedOutbox:
             # What it held is lost for good.
@@ -100,7 +100,7 @@ class DeploymentSender:
 
         :raises OutboxError: when it cannot be kept.
         """
-        with open_outbox(self._location) as outbox:
+        with open_in_run(self._location) as outbox:
             outbox.add(self.connections["alert"].fingerprint, [], updated=[alert])
 
     def send(
@@ -157,7 +157,7 @@ class DeploymentSender:
             return result
         if error.code in (CONNECTION_FAILED, TIMEOUT):
             self._silent[connection.address] = error
-        waits = f"The event waits in {self._location}. " if result.queued else ""
+        waits = f"The event waits in {result.location}. " if result.queued else ""
         self._warn(
             f"The {event.kind} event {_status(event)} could not be sent. {waits}{error}"
         )

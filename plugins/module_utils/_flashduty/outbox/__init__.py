@@ -18,19 +18,23 @@ import sys
 import time
 import typing as t
 
+from . import breaker
 from .model import (
     FILE_NAME,
     LEASE,
     ClaimedEvent,
     DamagedOutbox,
+    DatabaseAway,
     DatabaseReport,
     IntegrationStatus,
+    LostConnection,
     NewerOutbox,
     OpenAlert,
     OutboxError,
     OutboxLocation,
     PendingAlert,
     QueueStatus,
+    new_write_id,
 )
 
 if t.TYPE_CHECKING:
@@ -42,8 +46,10 @@ __all__ = [
     "LEASE",
     "ClaimedEvent",
     "DamagedOutbox",
+    "DatabaseAway",
     "DatabaseReport",
     "IntegrationStatus",
+    "LostConnection",
     "NewerOutbox",
     "OpenAlert",
     "OutboxError",
@@ -54,7 +60,9 @@ __all__ = [
     "fallback_notice",
     "is_usable",
     "may_have_data",
+    "new_write_id",
     "open_failover",
+    "open_in_run",
     "open_outbox",
     "open_with_fallback",
     "remove_delivered",
@@ -121,11 +129,30 @@ def _take_over_local(shared: Outbox, location: OutboxLocation) -> None:
     except OutboxError:
         # Its own trouble: the database serves all the same.
         return
+    from .merge import merge
+
     try:
         with local:
-            shared.take_over(local)
+            merge(local, shared)
     except BaseException:
         shared.close()
+        raise
+
+
+def open_in_run(location: OutboxLocation) -> Outbox:
+    """Open the outbox at a location, unless it is a database that was of no use earlier in this run.
+
+    :raises OutboxError: when it cannot be used.
+    """
+    if location.url and breaker.is_tripped(location.url):
+        raise DatabaseAway(
+            f"cannot use {location}: it could not be used earlier in this run"
+        )
+    try:
+        return open_outbox(location)
+    except OutboxError:
+        if location.url:
+            breaker.trip(location.url)
         raise
 
 
@@ -163,7 +190,7 @@ def open_failover(
     """Return the outbox for a run, which opens when it is first used; see ``FailoverOutbox``."""
     from .failover import FailoverOutbox
 
-    return FailoverOutbox(location, open_outbox, warn=warn, moved=moved)
+    return FailoverOutbox(location, open_in_run, warn=warn, moved=moved)
 
 
 def may_have_data(location: OutboxLocation) -> bool:

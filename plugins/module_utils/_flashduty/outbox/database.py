@@ -30,6 +30,9 @@ class Database(t.Protocol):
     skip_locked: str
     """What a SELECT of events ends with, so that it passes over those that another transaction has in hand."""
 
+    for_update: str
+    """What a SELECT of one table ends with, so that no other transaction changes its rows before this one ends."""
+
     def transaction(self) -> AbstractContextManager[None]:
         """Let all that is run inside happen together or not at all. An inner transaction belongs to the outer one."""
 

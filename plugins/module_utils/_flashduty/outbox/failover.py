@@ -14,8 +14,8 @@ import os
 import tempfile
 import typing as t
 
-from . import fallback_notice, remove_delivered, sqlite
-from .model import DamagedOutbox, OutboxError, OutboxLocation
+from . import breaker, fallback_notice, remove_delivered, sqlite
+from .model import DamagedOutbox, LostConnection, OutboxError, OutboxLocation
 from .queue import Outbox
 
 Result = t.TypeVar("Result")
@@ -48,14 +48,24 @@ class FailoverOutbox:
     def use(self, function: t.Callable[[Outbox], Result], default: Result) -> Result:
         """Return what a function makes of the outbox, wherever it is by now.
 
+        :param function: may be called several times; what it writes has to have an id. See :meth:`Outbox.add`.
         :param default: what to return when there is none at all.
         """
+        is_second = False
         while True:
             try:
                 if self._outbox is None or not self._outbox.is_current():
                     self.close()
                     self._outbox = self._open(self.location)
                 return function(self._outbox)
+            except LostConnection as exc:
+                problem = str(exc)
+                self.close()
+                if not is_second:
+                    # The server was restarted, or somebody has ended the connection. A write that was made is not
+                    # made again, since it has an id.
+                    is_second = True
+                    continue
             except DamagedOutbox as exc:
                 problem = str(exc)
                 self.close()
@@ -90,6 +100,7 @@ class FailoverOutbox:
     def _go_elsewhere(self, problem: str) -> bool:
         if self.location.url:
             # For the rest of the run: each further attempt would cost it time.
+            breaker.trip(self.location.url)
             self._warn(f"{problem}. {fallback_notice(self.location)}")
             self.location = self.location.local()
             self._moved()

@@ -6,8 +6,11 @@
 # Do not use this from other collections or standalone plugins/modules!
 """Moves what a local outbox holds into the database, once that can be reached again: all of it, once, in order of key.
 
-What moves is marked first, and the mark is written into the database in the same transaction. So a merge whose end
-nobody knows is not made twice.
+Two things may have happened without anybody's knowledge, since the answer to a commit can be lost:
+
+- An earlier merge came to its end. So what moves is marked first, and the mark is written into the database in the same
+  transaction.
+- A write is in the database already, and was repeated here. So each write has an id, which the database keeps as well.
 """
 
 from __future__ import annotations
@@ -16,65 +19,75 @@ import json
 import typing as t
 import uuid
 
+from ..events import AlertEvent
 from .database import Database
+from .details import left_of
+from .ledger import LedgerWrite
+from .model import OpenAlert
+from .runs import RunLedger, RunRecords
+
+if t.TYPE_CHECKING:
+    from .queue import Outbox
+
+Row = dict[str, t.Any]
 
 # A courier of this machine leaves alone what another one has claimed, and so what is about to move.
 _MOVING = "moving:"
 _LONG = 3600.0
-_EVENT = "fingerprint, server, kind, key, payload, run_id, attempts, error, undeliverable_at, reported, added_at"
-_ALERT = "fingerprint, alert_key, server, origin, title, status, opened_at, raised_at, confirmed, details"
+# What one statement takes.
+_MOST_AT_ONCE = 500
+_EVENT = (
+    *("fingerprint", "server", "kind", "key", "payload", "run_id", "attempts"),
+    *("error", "undeliverable_at", "reported", "added_at", "write_id"),
+)
+_ALERT = (
+    *("fingerprint", "alert_key", "server", "origin", "title", "status"),
+    *("opened_at", "raised_at", "confirmed", "details", "write_id"),
+)
+_CLOSING = (*("fingerprint", "alert_key", "what", "closed_at", "causes", "write_id"),)
+_PENDING = (
+    *("fingerprint", "alert_key", "origin", "title", "status"),
+    *("since", "failures", "needed", "details"),
+)
+_MARKED = (
+    "flashduty_open_alerts",
+    "flashduty_closings",
+    "flashduty_pending_alerts",
+)
+# What is said with an alert whose state was told to the service in an order that nobody knows.
+_STILL_OPEN = "It is still open: it was closed by a controller that could not see all that it waits for."
+_STILL_CLOSED = (
+    "It is closed: it was raised again by a controller that could not see that."
+)
 
 
-def merge(local: Database, shared: Database) -> int:
-    """Move events, open alerts and closings; return how many events there were.
+def merge(local: Outbox, shared: Outbox) -> int:
+    """Move events, open alerts, closings, counts and runs; return how many events there were.
 
     :raises OutboxError: when one of the two cannot be used. Nothing is lost then: the next merge goes on.
     """
-    batch = _mark(local)
-    if batch is None:
-        return 0
-    mark = {"batch": batch, "mover": _MOVING + batch}
-    events = local.rows(
-        f"SELECT {_EVENT} FROM flashduty_events WHERE claimed_by = :mover ORDER BY id",
-        mark,
-    )
-    alerts = local.rows(
-        f"SELECT {_ALERT} FROM flashduty_open_alerts WHERE batch = :batch ORDER BY fingerprint, alert_key",
-        mark,
-    )
-    closed = local.rows(
-        "SELECT fingerprint, alert_key, closed_at FROM flashduty_closings WHERE batch = :batch"
-        " ORDER BY fingerprint, alert_key",
-        mark,
-    )
-    with shared.transaction():
-        # Two clocks: what counts is how long ago it was.
-        ahead = shared.now() - local.now()
-        if shared.run(
-            "INSERT INTO flashduty_merges (batch, merged_at) VALUES (:batch, :now) ON CONFLICT (batch) DO NOTHING",
-            {"batch": batch, "now": shared.now()},
-        ):
-            _close(shared, closed, ahead)
-            _open(shared, alerts, ahead)
-            _queue(shared, events, ahead)
-    with local.transaction():
-        local.run("DELETE FROM flashduty_events WHERE claimed_by = :mover", mark)
-        for table in ("flashduty_open_alerts", "flashduty_closings"):
-            local.run(f"DELETE FROM {table} WHERE batch = :batch", mark)
-    return len(events)
+    moved = 0
+    while True:
+        batch = _mark(local.database)
+        runs = RunLedger(local).take_out()
+        if batch is None and not runs:
+            return moved
+        moved += _Merge(local, shared, batch or uuid.uuid4().hex).move(runs)
 
 
 def _mark(local: Database) -> str | None:
     """Mark what moves now, and return the mark; None when there is nothing."""
     with local.transaction():
         # An earlier merge that did not come to its end goes first.
-        for query in (
-            f"SELECT claimed_by FROM flashduty_events WHERE claimed_by LIKE '{_MOVING}%' LIMIT 1",
-            "SELECT batch FROM flashduty_open_alerts WHERE batch IS NOT NULL LIMIT 1",
-            "SELECT batch FROM flashduty_closings WHERE batch IS NOT NULL LIMIT 1",
-        ):
-            for (mark,) in local.rows(query):
-                return str(mark).replace(_MOVING, "", 1)
+        unfinished = local.rows(
+            f"SELECT claimed_by FROM flashduty_events WHERE claimed_by LIKE '{_MOVING}%' LIMIT 1"
+        )
+        for table in _MARKED:
+            unfinished += local.rows(
+                f"SELECT batch FROM {table} WHERE batch IS NOT NULL LIMIT 1"
+            )
+        if unfinished:
+            return str(unfinished[0][0]).replace(_MOVING, "", 1)
         batch = uuid.uuid4().hex
         values = {
             "batch": batch,
@@ -90,57 +103,334 @@ def _mark(local: Database) -> str | None:
             "  AND sent.kind = flashduty_events.kind AND sent.key = flashduty_events.key)",
             values,
         )
-        for table in ("flashduty_open_alerts", "flashduty_closings"):
+        # With such an event stays its alert: nobody else would know that it is open.
+        marked += local.run(
+            "UPDATE flashduty_open_alerts SET batch = :batch WHERE NOT EXISTS"
+            " (SELECT 1 FROM flashduty_events AS staying WHERE staying.undeliverable_at IS NULL"
+            "  AND (staying.claimed_by IS NULL OR staying.claimed_by <> :mover) AND staying.kind = 'alert'"
+            "  AND staying.fingerprint = flashduty_open_alerts.fingerprint"
+            "  AND staying.key = flashduty_open_alerts.alert_key)",
+            values,
+        )
+        for table in ("flashduty_closings", "flashduty_pending_alerts"):
             marked += local.run(f"UPDATE {table} SET batch = :batch", values)
         return batch if marked else None
 
 
-def _close(shared: Database, closed: list[tuple[t.Any, ...]], ahead: float) -> None:
-    """Close what was closed meanwhile, unless it was raised again since."""
-    shared.run_each(
-        "DELETE FROM flashduty_open_alerts WHERE fingerprint = :fingerprint AND alert_key = :key"
-        " AND raised_at <= :closed_at",
-        [
-            {"fingerprint": row[0], "key": row[1], "closed_at": row[2] + ahead}
-            for row in closed
-        ],
-    )
+class _Merge:
+    """Moves one batch.
 
+    :param batch: its mark.
+    """
 
-def _open(shared: Database, alerts: list[tuple[t.Any, ...]], ahead: float) -> None:
-    names = _ALERT.split(", ")
-    for row in alerts:
-        values = dict(zip(names, row))
-        values["opened_at"] += ahead
-        values["raised_at"] += ahead
-        known = shared.rows(
-            "SELECT details FROM flashduty_open_alerts WHERE fingerprint = :fingerprint AND alert_key = :alert_key",
-            values,
+    def __init__(self, local: Outbox, shared: Outbox, batch: str) -> None:
+        self._local_outbox = local
+        self._shared_outbox = shared
+        self._local = local.database
+        self._shared = shared.database
+        self._batch = batch
+        # How far the database's clock is ahead of this machine's: what counts is how long ago something was.
+        self._ahead = 0.0
+        # Writes that the database had already, though nobody here has heard of it.
+        self._made: set[str] = set()
+        # Recoveries that are not to be sent: integration, alert, and the write they belong to.
+        self._refused: set[tuple[str, str, str]] = set()
+        # Alerts of which the service may have heard in another order, and what is known of them.
+        self._doubtful: dict[tuple[str, str], Row] = {}
+
+    def move(self, runs: RunRecords) -> int:
+        """Move it, and return how many events there were.
+
+        :param runs: what moves with it. To move that twice changes nothing, so it needs no mark.
+        """
+        mark = {"batch": self._batch, "mover": _MOVING + self._batch}
+        events = _read(
+            self._local, "events", _EVENT, "claimed_by = :mover ORDER BY id", mark
         )
-        if known:
-            values["details"] = _united(known[0][0], values["details"])
-        shared.run(
-            f"INSERT INTO flashduty_open_alerts ({_ALERT}) VALUES ({', '.join(f':{name}' for name in names)})"
-            " ON CONFLICT (fingerprint, alert_key) DO UPDATE SET details = excluded.details,"
-            " title = excluded.title,"
-            " confirmed = CASE WHEN excluded.confirmed = 1 THEN 1 ELSE flashduty_open_alerts.confirmed END,"
-            " raised_at = CASE WHEN excluded.raised_at > flashduty_open_alerts.raised_at"
-            " THEN excluded.raised_at ELSE flashduty_open_alerts.raised_at END",
-            values,
+        alerts = _read(
+            self._local,
+            "open_alerts",
+            _ALERT,
+            "batch = :batch ORDER BY fingerprint, alert_key",
+            mark,
+        )
+        closings = _read(
+            self._local,
+            "closings",
+            _CLOSING,
+            "batch = :batch ORDER BY closed_at, fingerprint, alert_key",
+            mark,
+        )
+        pending = _read(
+            self._local,
+            "pending_alerts",
+            _PENDING,
+            "batch = :batch ORDER BY fingerprint, alert_key",
+            mark,
+        )
+        with self._shared.transaction():
+            self._ahead = self._shared.now() - self._local.now()
+            # First, since whoever writes about runs locks those before their alerts.
+            RunLedger(self._shared_outbox).take_in(runs, ahead=self._ahead)
+            if self._claim_writes([self._batch]):
+                self._find_made(
+                    {row["write_id"] for row in (*events, *alerts, *closings)} - {""}
+                )
+                self._lock(closings, alerts)
+                moving = {
+                    (row["fingerprint"], row["key"], row["write_id"]) for row in events
+                }
+                for row in closings:
+                    self._close(row, is_sent=_write_of(row) not in moving)
+                for row in alerts:
+                    self._open(row, is_sent=_write_of(row) not in moving)
+                for row in pending:
+                    self._count(row)
+                self._queue(events)
+                self._tell_again()
+                self._drop_twins()
+        with self._local.transaction():
+            self._local.run(
+                "DELETE FROM flashduty_events WHERE claimed_by = :mover", mark
+            )
+            for table in _MARKED:
+                self._local.run(f"DELETE FROM {table} WHERE batch = :batch", mark)
+            RunLedger(self._local_outbox).remove(runs)
+            # What an event that stays belongs to is looked at again when that moves.
+            self._local.run(
+                "DELETE FROM flashduty_writes WHERE NOT EXISTS (SELECT 1 FROM flashduty_events"
+                " WHERE flashduty_events.write_id = flashduty_writes.write_id)"
+            )
+        return len(events)
+
+    # -- which writes the database has
+
+    def _claim_writes(self, ids: t.Sequence[str]) -> set[str]:
+        """Write ids into the database; return those that it did not have. One that is just being written is waited for."""
+        new: set[str] = set()
+        for start in range(0, len(ids), _MOST_AT_ONCE):
+            part = ids[start : start + _MOST_AT_ONCE]
+            names = [f"id_{number}" for number in range(len(part))]
+            values = ", ".join(f"(:{name}, :now, :batch)" for name in names)
+            rows = self._shared.rows(
+                f"INSERT INTO flashduty_writes (write_id, written_at, merged_by) VALUES {values}"
+                " ON CONFLICT (write_id) DO NOTHING RETURNING write_id",
+                {
+                    **dict(zip(names, part)),
+                    "now": self._shared.now(),
+                    "batch": self._batch,
+                },
+            )
+            new |= {write_id for (write_id,) in rows}
+        return new
+
+    def _find_made(self, ids: set[str]) -> None:
+        """Find out which writes of this outbox are in the database already, and were not brought by a merge."""
+        # Those whose events were all delivered from here have left nothing but their ids.
+        ids |= {
+            write_id
+            for (write_id,) in self._local.rows("SELECT write_id FROM flashduty_writes")
+        }
+        known = ids - self._claim_writes(sorted(ids))
+        for write_id in sorted(known):
+            if self._shared.rows(
+                "SELECT 1 FROM flashduty_writes WHERE write_id = :write_id AND merged_by IS NULL",
+                {"write_id": write_id},
+            ):
+                self._made.add(write_id)
+
+    def _drop_twins(self) -> None:
+        """Delete from the database what was delivered from here: it would be sent twice."""
+        for write_id in sorted(self._made):
+            here = {
+                (kind, key)
+                for kind, key in self._local.rows(
+                    "SELECT kind, key FROM flashduty_events WHERE write_id = :write_id",
+                    {"write_id": write_id},
+                )
+            }
+            for event_id, kind, key, fingerprint in self._shared.rows(
+                "SELECT id, kind, key, fingerprint FROM flashduty_events AS event WHERE write_id = :write_id"
+                f" AND claimed_by IS NULL{self._shared.skip_locked}",
+                {"write_id": write_id},
+            ):
+                if (kind, key) in here:
+                    continue
+                self._shared.run(
+                    "DELETE FROM flashduty_events WHERE id = :id", {"id": event_id}
+                )
+                if kind == "alert":
+                    self._shared.run(
+                        "UPDATE flashduty_open_alerts SET confirmed = 1 WHERE fingerprint = :fingerprint"
+                        " AND alert_key = :key",
+                        {"fingerprint": fingerprint, "key": key},
+                    )
+
+    # -- what moves
+
+    def _lock(self, *rows: t.Iterable[Row]) -> None:
+        """Lock the alerts in the order in which everybody does."""
+        keys: dict[str, set[str]] = {}
+        for row in (row for some in rows for row in some):
+            keys.setdefault(row["fingerprint"], set()).add(row["alert_key"])
+        for fingerprint in sorted(keys):
+            self._write(fingerprint).lock(keys[fingerprint])
+
+    def _write(self, fingerprint: str, write_id: str = "") -> LedgerWrite:
+        return LedgerWrite(self._shared, fingerprint, write_id, self._shared.now())
+
+    def _close(self, row: Row, *, is_sent: bool) -> None:
+        """Close what was closed meanwhile, as far as it waits for nothing else.
+
+        :param is_sent: whether its recovery went out from here.
+        """
+        closed_at = row["closed_at"] + self._ahead
+        if row["what"] == "pending":
+            self._shared.run(
+                "DELETE FROM flashduty_pending_alerts WHERE fingerprint = :fingerprint AND alert_key = :alert_key"
+                " AND since <= :since",
+                {**row, "since": closed_at},
+            )
+            return
+        known = self._known(row)
+        if known is None:
+            return
+        if is_sent and row["what"] == "closed":
+            self._doubtful[row["fingerprint"], row["alert_key"]] = known
+        if row["write_id"] in self._made or known["raised_at"] > closed_at:
+            # Raised again since, by somebody who could see it.
+            self._refuse(row)
+            return
+        gone = {
+            one: frozenset(items) for one, items in json.loads(row["causes"]).items()
+        }
+        left = left_of(json.loads(known["details"]), gone) if gone else None
+        if left is None:
+            self._shared.run(
+                "DELETE FROM flashduty_open_alerts WHERE fingerprint = :fingerprint AND alert_key = :alert_key",
+                row,
+            )
+            self._shared.run(
+                f"INSERT INTO flashduty_closings ({', '.join(_CLOSING)})"
+                f" VALUES ({', '.join(f':{name}' for name in _CLOSING)})"
+                " ON CONFLICT (write_id, what, fingerprint, alert_key) DO NOTHING",
+                {**row, "closed_at": closed_at},
+            )
+            return
+        self._shared.run(
+            "UPDATE flashduty_open_alerts SET details = :left WHERE fingerprint = :fingerprint"
+            " AND alert_key = :alert_key",
+            {**row, "left": json.dumps(left)},
+        )
+        self._refuse(row)
+
+    def _known(self, row: Row) -> Row | None:
+        """Return what the database knows of an open alert."""
+        found = _read(
+            self._shared,
+            "open_alerts",
+            _ALERT,
+            "fingerprint = :fingerprint AND alert_key = :alert_key",
+            row,
+        )
+        return found[0] if found else None
+
+    def _refuse(self, row: Row) -> None:
+        self._refused.add((row["fingerprint"], row["alert_key"], row["write_id"]))
+
+    def _open(self, row: Row, *, is_sent: bool) -> None:
+        """Open what was raised meanwhile, unless the database knew that already: it may have been closed since.
+
+        :param is_sent: whether its event went out from here.
+        """
+        if row["write_id"] in self._made:
+            if is_sent and self._known(row) is None:
+                self._doubtful[row["fingerprint"], row["alert_key"]] = row
+            return
+        if is_sent and self._shared.rows(
+            "SELECT 1 FROM flashduty_closings WHERE fingerprint = :fingerprint AND alert_key = :alert_key"
+            " AND what = 'closed' LIMIT 1",
+            row,
+        ):
+            # The recovery may have gone out from there after it.
+            self._doubtful[row["fingerprint"], row["alert_key"]] = row
+        self._write(row["fingerprint"], row["write_id"]).open(
+            OpenAlert(
+                row["alert_key"],
+                row["origin"],
+                row["title"],
+                row["status"],
+                row["opened_at"] + self._ahead,
+                json.loads(row["details"]),
+            ),
+            server=row["server"],
+            raised_at=row["raised_at"] + self._ahead,
+            confirmed=bool(row["confirmed"]),
         )
 
+    def _count(self, row: Row) -> None:
+        """Add failures that were counted here to those that were counted before, unless that alert was raised since."""
+        if self._shared.rows(
+            "SELECT 1 FROM flashduty_open_alerts WHERE fingerprint = :fingerprint AND alert_key = :alert_key",
+            row,
+        ):
+            return
+        self._shared.run(
+            f"INSERT INTO flashduty_pending_alerts ({', '.join(_PENDING)})"
+            f" VALUES ({', '.join(f':{name}' for name in _PENDING)})"
+            " ON CONFLICT (fingerprint, alert_key) DO UPDATE SET title = excluded.title, status = excluded.status,"
+            " details = excluded.details, needed = excluded.needed,"
+            # It is raised by the next failure, not by a merge.
+            " failures = CASE WHEN flashduty_pending_alerts.failures + excluded.failures < excluded.needed"
+            " THEN flashduty_pending_alerts.failures + excluded.failures ELSE excluded.needed - 1 END",
+            {**row, "since": row["since"] + self._ahead},
+        )
 
-def _queue(shared: Database, events: list[tuple[t.Any, ...]], ahead: float) -> None:
-    names = _EVENT.split(", ")
-    shared.run_each(
-        f"INSERT INTO flashduty_events ({_EVENT}) VALUES ({', '.join(f':{name}' for name in names)})",
-        [{**dict(zip(names, row)), "added_at": row[-1] + ahead} for row in events],
+    def _queue(self, events: t.Iterable[Row]) -> None:
+        self._shared.run_each(
+            f"INSERT INTO flashduty_events ({', '.join(_EVENT)}) VALUES ({', '.join(f':{name}' for name in _EVENT)})",
+            [
+                {**row, "added_at": row["added_at"] + self._ahead}
+                for row in events
+                if row["write_id"] not in self._made and not self._is_refused(row)
+            ],
+        )
+
+    def _is_refused(self, event: Row) -> bool:
+        return (
+            event["kind"] == "alert"
+            and (event["fingerprint"], event["key"], event["write_id"]) in self._refused
+            and json.loads(event["payload"]).get("event_status") == "Ok"
+        )
+
+    def _tell_again(self) -> None:
+        """Tell the service once more how an alert stands, after all that it may have heard. A repeat does no harm."""
+        now = int(self._shared.now())
+        for (fingerprint, key), alert in sorted(self._doubtful.items()):
+            known = self._known(alert)
+            event = AlertEvent.create(
+                title_rule=alert["title"],
+                event_status=known["status"] if known else "Ok",
+                alert_key=key,
+                event_time=now,
+                description=_STILL_OPEN if known else _STILL_CLOSED,
+                labels=json.loads(alert["details"]).get("labels"),
+            )
+            self._shared_outbox.add(fingerprint, [event], server=alert["server"])
+
+
+def _write_of(row: Row) -> tuple[str, str, str]:
+    return row["fingerprint"], row["alert_key"], row["write_id"]
+
+
+def _read(
+    database: Database,
+    table: str,
+    columns: t.Sequence[str],
+    which: str,
+    values: t.Mapping[str, t.Any],
+) -> list[Row]:
+    rows = database.rows(
+        f"SELECT {', '.join(columns)} FROM flashduty_{table} WHERE {which}", values
     )
-
-
-def _united(known: str, new: str) -> str:
-    """Return the details of an alert of which both places know: it waits for the causes of both."""
-    before, after = json.loads(known), json.loads(new)
-    causes = [*before.get("causes", ())]
-    causes += [cause for cause in after.get("causes", ()) if cause not in causes]
-    return json.dumps({**before, **after, **({"causes": causes} if causes else {})})
+    return [dict(zip(columns, row)) for row in rows]

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -29,6 +30,19 @@ class DamagedOutbox(OutboxError):
 
 class NewerOutbox(OutboxError):
     """A newer version of the collection has written the outbox; this one leaves it alone."""
+
+
+class DatabaseAway(OutboxError):
+    """The database was of no use earlier in this run, as somebody was told then, and is not tried again."""
+
+
+class LostConnection(OutboxError):
+    """The connection to the database has ended. Nobody knows whether the last transaction was made."""
+
+
+def new_write_id() -> str:
+    """Return what tells a write into an outbox from all others, so that it can be repeated without harm."""
+    return os.urandom(16).hex()
 
 
 @dataclass(frozen=True)
@@ -142,7 +156,10 @@ class PendingAlert:
 
 @dataclass(frozen=True)
 class ClaimedEvent:
-    """An event that a courier has claimed, to send it now."""
+    """An event that a courier has claimed, to send it now.
+
+    :param courier: the name that the claim is made in.
+    """
 
     id: int
     fingerprint: str
@@ -150,6 +167,7 @@ class ClaimedEvent:
     key: str
     payload: str
     attempts: int
+    courier: str
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def remember(
         " VALUES (:fingerprint, :key, :origin, :title, :status, :since, :failures, :needed, :details)"
         " ON CONFLICT (fingerprint, alert_key) DO UPDATE SET origin = excluded.origin, title = excluded.title,"
         " status = excluded.status, failures = excluded.failures, needed = excluded.needed,"
-        " details = excluded.details",
+        " details = excluded.details, batch = NULL",
         [
             {
                 "fingerprint": fingerprint,

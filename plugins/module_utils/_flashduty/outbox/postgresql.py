@@ -24,13 +24,17 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from . import schema
 from .database import Values
-from .model import NewerOutbox, OutboxError, OutboxLocation
+from .model import LostConnection, NewerOutbox, OutboxError, OutboxLocation
 
 DRIVER_VERSION = psycopg.__version__
 # Seconds, for connecting and for any one statement.
 DEADLINE = 2.0
 # Seconds that the offset of the database's clock is believed.
 _CLOCK_LIFETIME = 60.0
+# Seconds after which a connection that was not used is not trusted: firewalls and poolers end those without a word.
+_MOST_IDLE = 60.0
+# How many sets of values are sent together.
+_MOST_AT_ONCE = 500
 _MAKING_TABLES = "flashduty tables"
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
 # Unlike the monotonic clock, this one goes on while the machine sleeps.
@@ -59,6 +63,7 @@ class PostgresDatabase:
 
     kind = "postgresql"
     skip_locked = " FOR UPDATE OF event SKIP LOCKED"
+    for_update = " FOR UPDATE"
 
     def __init__(
         self, location: OutboxLocation, *, now: t.Callable[[], float] | None = None
@@ -71,6 +76,7 @@ class PostgresDatabase:
         self._offset = 0.0
         self._offset_from = float("-inf")
         self._db: _Connection | None = None
+        self._used_at = 0.0
         self._connection()
 
     def transaction(self) -> contextlib.AbstractContextManager[None]:
@@ -114,9 +120,12 @@ class PostgresDatabase:
         values = list(values)
         if not values:
             return
-        db = self._connection()
-        with self._translated_errors(), db.cursor() as cursor:
-            cursor.executemany(_translated(sql), values)
+        statement = _translated(sql)
+        # The deadline is for each part.
+        for start in range(0, len(values), _MOST_AT_ONCE):
+            db = self._connection()
+            with self._translated_errors(), db.cursor() as cursor:
+                cursor.executemany(statement, values[start : start + _MOST_AT_ONCE])
 
     def now(self) -> float:
         """Return the time of the database: this machine's clock may be hours off."""
@@ -158,11 +167,16 @@ class PostgresDatabase:
     # -- connecting
 
     def _connection(self) -> _Connection:
+        now = time.clock_gettime(_CLOCK)
+        is_idle = not self._depth and now - self._used_at > _MOST_IDLE
+        self._used_at = now
+        if self._db is not None and is_idle:
+            self.close()
         if self._db is not None and not self._db.closed:
             return self._db
         if self._depth:
             # What belonged together is lost with the connection.
-            raise OutboxError(f"cannot use {self.place}: the connection was lost")
+            raise LostConnection(f"cannot use {self.place}: the connection was lost")
         with self._translated_errors():
             self._db = _connect(self._location.url)
             try:
@@ -230,7 +244,13 @@ class PostgresDatabase:
         except (psycopg.Error, UnicodeError) as exc:
             # Not chained: the driver's exception may quote the URL.
             text = self._location.without_secrets(_first_line(exc))
-            raise OutboxError(f"cannot use {self.place}: {text}") from None
+            is_lost = self._db is not None and self._db.broken
+            problem = (
+                LostConnection
+                if is_lost and not isinstance(exc, _Silence)
+                else OutboxError
+            )
+            raise problem(f"cannot use {self.place}: {text}") from None
 
 
 class _Connection(psycopg.Connection[tuple[t.Any, ...]]):

@@ -25,7 +25,7 @@ from ..events import Event
 from ..processes import is_gone
 from . import pending as pending_alerts
 from .database import Database, Values
-from .merge import merge
+from .ledger import LedgerWrite, Seen
 from .model import (
     LEASE,
     ClaimedEvent,
@@ -34,6 +34,7 @@ from .model import (
     OpenAlert,
     PendingAlert,
     QueueStatus,
+    new_write_id,
 )
 from .rate_limit import WINDOW, allowance, bucket_of
 
@@ -55,6 +56,8 @@ _OF_ALERT = (
 # it, and no recovery is owed.
 _IS_OPEN = f"(confirmed = 1 OR EXISTS (SELECT 1 FROM flashduty_events WHERE {_WAITS} AND {_OF_ALERT}))"
 _UNCLAIM = "claimed_by = NULL, claimed_until = NULL"
+# After the end of a lease somebody else may have claimed it.
+_IS_STILL_MINE = "id = :id AND claimed_by = :courier"
 
 
 class Outbox:
@@ -69,6 +72,9 @@ class Outbox:
     def __init__(self, database: Database, *, is_spool: bool = False) -> None:
         self._database = database
         self._is_spool = is_spool
+        # Only where somebody may have to ask whether a write was made.
+        self._knows_writes = is_spool or database.kind != "sqlite"
+        self._seen: Seen = {}
         self._renewed_at = time.monotonic()
 
     def __enter__(self) -> Outbox:
@@ -116,10 +122,6 @@ class Outbox:
         if not self.is_current():
             raise DamagedOutbox(f"{self.place} was replaced")
 
-    def take_over(self, local: Outbox) -> int:
-        """Move what a local outbox holds to here; return how many events there were."""
-        return merge(local._database, self._database)
-
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """Let all that is done inside happen together or not at all."""
         return self._database.transaction()
@@ -138,6 +140,7 @@ class Outbox:
         closed: t.Iterable[str] = (),
         pending: t.Iterable[PendingAlert] = (),
         no_longer_pending: t.Iterable[str] = (),
+        write_id: str = "",
     ) -> None:
         """Queue events, and remember in the same transaction what they open and close.
 
@@ -148,42 +151,33 @@ class Outbox:
         :param closed: keys of alerts that the events close.
         :param pending: failures that were counted, and raise no alert yet.
         :param no_longer_pending: keys of alerts of which nothing is to be counted any more.
+        :param write_id: what tells this write from others; see :func:`new_write_id`. To repeat a write, here or in the
+            local outbox, changes nothing where it was made before, even if nobody has heard of that.
         :raises OutboxError: when nothing could be written; then nothing was.
         """
-        closed = sorted(closed)
+        closed, no_longer_pending = list(closed), list(no_longer_pending)
         with self._database.transaction():
+            now = self._database.now()
+            if not self._begin_write(write_id, now):
+                return
+            write = self._ledger_write(fingerprint, write_id, now)
             # The ledger first: its rows put in order what several controllers write about one alert.
-            self._remember(fingerprint, [] if opened is None else [opened], server)
-            self._database.run_each(
-                "UPDATE flashduty_open_alerts SET details = :details, batch = NULL"
-                " WHERE fingerprint = :fingerprint AND alert_key = :key",
-                [
-                    {
-                        "fingerprint": fingerprint,
-                        "key": alert.alert_key,
-                        "details": json.dumps(alert.details),
-                    }
-                    for alert in updated
-                ],
-            )
-            self._database.run_each(
-                "DELETE FROM flashduty_open_alerts WHERE fingerprint = :fingerprint AND alert_key = :key",
-                [{"fingerprint": fingerprint, "key": key} for key in closed],
-            )
+            if opened is not None:
+                write.open(opened, server=server)
+            stays_open = write.change(updated, closed)
             pending_alerts.remember(self._database, fingerprint, pending)
             pending_alerts.forget(self._database, fingerprint, no_longer_pending)
-            now = self._database.now()
-            if self._is_spool:
-                self._database.run_each(
-                    "INSERT INTO flashduty_closings (fingerprint, alert_key, closed_at)"
-                    " VALUES (:fingerprint, :key, :now) ON CONFLICT (fingerprint, alert_key) DO UPDATE"
-                    " SET closed_at = excluded.closed_at, batch = NULL",
-                    [
-                        {"fingerprint": fingerprint, "key": key, "now": now}
-                        for key in closed
-                    ],
-                )
-            self._queue(fingerprint, events, server, run_id)
+            write.forget_pending(no_longer_pending)
+            self._queue(
+                write,
+                [
+                    event
+                    for event in events
+                    if not (event.key in stays_open and event.is_recovery)
+                ],
+                server,
+                run_id,
+            )
 
     def raise_alerts(
         self,
@@ -197,93 +191,84 @@ class Outbox:
         :param alerts: each with the event that raises it.
         :raises OutboxError: when nothing could be written; then nothing was.
         """
-        alerts = list(alerts)
+        alerts = sorted(alerts, key=lambda one: one[1].alert_key)
         with self._database.transaction():
-            self._remember(fingerprint, [opened for _event, opened in alerts], server)
-            self._queue(fingerprint, [event for event, _opened in alerts], server, "")
+            write = self._ledger_write(fingerprint, "", self._database.now())
+            for _event, opened in alerts:
+                write.open(opened, server=server)
+            self._queue(write, [event for event, _opened in alerts], server, "")
 
     def _queue(
-        self, fingerprint: str, events: t.Iterable[Event], server: str, run_id: str
+        self, write: LedgerWrite, events: t.Iterable[Event], server: str, run_id: str
     ) -> None:
-        now = self._database.now()
         self._database.run_each(
-            "INSERT INTO flashduty_events (fingerprint, server, kind, key, payload, run_id, added_at)"
-            " VALUES (:fingerprint, :server, :kind, :key, :payload, :run_id, :now)",
+            "INSERT INTO flashduty_events (fingerprint, server, kind, key, payload, run_id, added_at, write_id)"
+            " VALUES (:fingerprint, :server, :kind, :key, :payload, :run_id, :now, :write_id)",
             [
                 {
-                    "fingerprint": fingerprint,
+                    "fingerprint": write.fingerprint,
                     "server": server,
                     "kind": event.kind,
                     "key": event.key,
                     "payload": json.dumps(event.payload()),
                     "run_id": run_id,
-                    "now": now,
+                    "now": write.now,
+                    "write_id": write.write_id,
                 }
                 for event in events
             ],
         )
 
-    def _remember(
-        self, fingerprint: str, alerts: t.Iterable[OpenAlert], server: str
-    ) -> None:
-        # Raised again: it opened when it opened, and what was confirmed stays confirmed.
-        now = self._database.now()
-        self._database.run_each(
-            "INSERT INTO flashduty_open_alerts"
-            " (fingerprint, alert_key, server, origin, title, status, opened_at, raised_at, details)"
-            " VALUES (:fingerprint, :key, :server, :origin, :title, :status, :opened_at, :now, :details)"
-            " ON CONFLICT (fingerprint, alert_key) DO UPDATE SET server = excluded.server,"
-            " origin = excluded.origin, title = excluded.title, status = excluded.status,"
-            " details = excluded.details, raised_at = excluded.raised_at, batch = NULL",
-            [
-                {
-                    "now": now,
-                    "fingerprint": fingerprint,
-                    "key": alert.alert_key,
-                    "server": server,
-                    "origin": alert.origin,
-                    "title": alert.title,
-                    "status": alert.status,
-                    "opened_at": alert.opened_at,
-                    "details": json.dumps(alert.details),
-                }
-                for alert in alerts
-            ],
+    def _begin_write(self, write_id: str, now: float) -> bool:
+        """Return False when a write was made before: the answer may have been lost."""
+        if not self._knows_writes or not write_id:
+            return True
+        return bool(
+            self._database.run(
+                "INSERT INTO flashduty_writes (write_id, written_at) VALUES (:write_id, :now)"
+                " ON CONFLICT (write_id) DO NOTHING",
+                {"write_id": write_id, "now": now},
+            )
+        )
+
+    def _ledger_write(self, fingerprint: str, write_id: str, now: float) -> LedgerWrite:
+        if not self._knows_writes:
+            write_id = ""
+        else:
+            write_id = write_id or new_write_id()
+        return LedgerWrite(
+            self._database,
+            fingerprint,
+            write_id,
+            now,
+            seen=self._seen,
+            keeps_closings=self._knows_writes,
         )
 
     def open_alerts(
         self, fingerprint: str | None = None, origin: str | None = None
     ) -> list[OpenAlert]:
         """Return the open alerts, the oldest first; of one integration and origin, where given."""
-        where, values = _where(fingerprint=fingerprint, origin=origin)
-        rows = self._database.rows(
-            "SELECT alert_key, origin, title, status, opened_at, details FROM flashduty_open_alerts"
-            f" WHERE {_IS_OPEN}{where} ORDER BY opened_at, alert_key",
-            values,
-        )
         return [
-            OpenAlert(key, origin, title, status, opened_at, self._load_json(details))
-            for key, origin, title, status, opened_at, details in rows
+            alert for _fingerprint, _server, alert in self.ledger(fingerprint, origin)
         ]
 
-    def ledger(self, *, origin: str | None = None) -> list[tuple[str, str, OpenAlert]]:
-        """Return the open alerts of all integrations, each with its fingerprint and server, the oldest first."""
-        where, values = _where(origin=origin)
-        rows = self._database.rows(
-            "SELECT fingerprint, server, alert_key, origin, title, status, opened_at, details"
+    def ledger(
+        self, fingerprint: str | None = None, origin: str | None = None
+    ) -> list[tuple[str, str, OpenAlert]]:
+        """Return the same, each with its fingerprint and server."""
+        where, values = _where(fingerprint=fingerprint, origin=origin)
+        found = []
+        for row in self._database.rows(
+            "SELECT fingerprint, server, details, alert_key, origin, title, status, opened_at"
             f" FROM flashduty_open_alerts WHERE {_IS_OPEN}{where} ORDER BY opened_at, alert_key",
             values,
-        )
-        return [
-            (
-                fingerprint,
-                server,
-                OpenAlert(
-                    key, origin, title, status, opened_at, self._load_json(details)
-                ),
-            )
-            for fingerprint, server, key, origin, title, status, opened_at, details in rows
-        ]
+        ):
+            integration, server, details, *known = row
+            alert = OpenAlert(*known, details=self._load_json(details))
+            self._seen[integration, alert.alert_key] = details
+            found.append((integration, server, alert))
+        return found
 
     def pending_alerts(
         self, fingerprint: str | None = None, origin: str | None = None
@@ -397,7 +382,7 @@ class Outbox:
                 limit = min(limit, allowed)
             where, values = _where(key=key)
             claimed = [
-                ClaimedEvent(*row)
+                ClaimedEvent(*row, courier)
                 for row in self._database.rows(
                     "SELECT id, fingerprint, kind, key, payload, attempts FROM flashduty_events AS event"
                     f" WHERE {_WAITS} AND fingerprint = :fingerprint{where} AND NOT {_IS_CLAIMED}"
@@ -486,12 +471,13 @@ class Outbox:
                 [{"id": event.id} for event in delivered],
             )
             self._database.run_each(
-                f"UPDATE flashduty_events SET attempts = attempts + 1, error = :error, {_UNCLAIM} WHERE id = :id",
+                f"UPDATE flashduty_events SET attempts = attempts + 1, error = :error, {_UNCLAIM}"
+                f" WHERE {_IS_STILL_MINE}",
                 [_as_failed(event, error) for event, error in failed],
             )
             self._database.run_each(
-                f"UPDATE flashduty_events SET {_UNCLAIM} WHERE id = :id",
-                [{"id": event.id} for event in unsent],
+                f"UPDATE flashduty_events SET {_UNCLAIM} WHERE {_IS_STILL_MINE}",
+                [{"id": event.id, "courier": event.courier} for event in unsent],
             )
             now = self._database.now()
             self._database.run_each(
@@ -570,9 +556,14 @@ class Outbox:
             )
             self._delete_unconfirmed_alerts()
             self._database.run(
-                "DELETE FROM flashduty_merges WHERE merged_at < :oldest",
+                "DELETE FROM flashduty_writes WHERE written_at < :oldest",
                 {"oldest": oldest},
             )
+            if not self._is_spool:
+                self._database.run(
+                    "DELETE FROM flashduty_closings WHERE closed_at < :oldest",
+                    {"oldest": oldest},
+                )
         return dropped
 
     def _prune(self, which: str, column: str, oldest: float, most: int) -> int:
@@ -773,7 +764,11 @@ class Outbox:
 
 
 def _as_failed(event: ClaimedEvent, error: FlashdutyError) -> dict[str, t.Any]:
-    return {"id": event.id, "error": json.dumps(error.as_dict())}
+    return {
+        "id": event.id,
+        "courier": event.courier,
+        "error": json.dumps(error.as_dict()),
+    }
 
 
 def _where(**equal: str | None) -> tuple[str, dict[str, str]]:

@@ -47,6 +47,35 @@ _IS_DUE = (
     "COALESCE(completed_at, since) + expected_every < :now"
     " AND (raised_at IS NULL OR raised_at + expected_every < :now OR raised_at > :later)"
 )
+_RUN = (
+    *("run_id", "fingerprint", "server", "origin", "playbook", "controller", "process"),
+    *(
+        "started_at",
+        "renewed_until",
+        "ended_at",
+        "status",
+        "complete",
+        "hosts",
+        "details",
+    ),
+)
+_EXPECTED = (
+    *("origin", "fingerprint", "server", "playbook", "expected_every", "since"),
+    *(
+        "started_at",
+        "started_by",
+        "completed_at",
+        "completed_by",
+        "raised_at",
+        "details",
+    ),
+)
+
+_TIMES = frozenset(
+    name
+    for name in (*_RUN, *_EXPECTED)
+    if name.endswith(("_at", "_until")) or name == "since"
+)
 
 _CLOSED_BECAUSE = {
     "missed": "The playbook has run again.",
@@ -190,6 +219,17 @@ class ExpectedPlaybook:
         )
 
 
+@dataclass(frozen=True)
+class RunRecords:
+    """What one ledger knows and another one is to have: the rows of runs and of expected playbooks, by column."""
+
+    runs: t.Sequence[dict[str, t.Any]]
+    expected: t.Sequence[dict[str, t.Any]]
+
+    def __bool__(self) -> bool:
+        return bool(self.runs or self.expected)
+
+
 class RunLedger:
     """The part of an outbox that is about runs."""
 
@@ -221,9 +261,13 @@ class RunLedger:
                         },
                     )
 
-    def _record(self, run: Run, now: float) -> bool:
-        """Write the record of a run; return whether there was none."""
+    def _record(self, run: Run, now: float, *, closes: bool = True) -> bool:
+        """Write the record of a run; return whether there was none.
+
+        :param closes: whether its end closes alerts.
+        """
         details = {
+            "closes": closes,
             "expected_every": run.expected_every,
             "max_duration": run.max_duration,
             "when_lost": run.when_lost.as_data() if run.when_lost else None,
@@ -293,7 +337,7 @@ class RunLedger:
         with self._db.transaction():
             self._lock(run.origin)
             # The state may have been deleted since it began.
-            self._record(run, now)
+            self._record(run, now, closes=close)
             self._expect(run, now)
             self._db.run(
                 "UPDATE flashduty_runs SET ended_at = :now, status = :status, complete = :complete, hosts = :hosts"
@@ -559,6 +603,118 @@ class RunLedger:
                 closed += missed
         return [alert for _fingerprint, alert in closed]
 
+    # -- from one ledger into another
+
+    def take_out(self) -> RunRecords:
+        """Return what does not change any more: runs that have ended, or that nobody renews, and expected playbooks.
+
+        It stays until :meth:`remove`.
+        """
+        going_on = "ended_at IS NULL AND renewed_until >= :now"
+        values = {"now": self._db.now()}
+        runs = self._db.rows(
+            f"SELECT {', '.join(_RUN)} FROM flashduty_runs WHERE NOT ({going_on}) ORDER BY started_at, run_id",
+            values,
+        )
+        expected = self._db.rows(
+            f"SELECT {', '.join(_EXPECTED)} FROM flashduty_expected_playbooks WHERE NOT EXISTS (SELECT 1"
+            f" FROM flashduty_runs WHERE {going_on} AND flashduty_runs.origin = flashduty_expected_playbooks.origin)"
+            " ORDER BY origin",
+            values,
+        )
+        return RunRecords(
+            [dict(zip(_RUN, row)) for row in runs],
+            [dict(zip(_EXPECTED, row)) for row in expected],
+        )
+
+    def remove(self, records: RunRecords) -> None:
+        """Delete what was taken out, unless it has changed since."""
+        for row in records.runs:
+            self._db.run(
+                "DELETE FROM flashduty_runs WHERE run_id = :run_id AND renewed_until = :renewed_until"
+                " AND status = :status",
+                row,
+            )
+        for row in records.expected:
+            self._db.run(
+                "DELETE FROM flashduty_expected_playbooks WHERE origin = :origin AND started_at = :started_at"
+                " AND coalesce(completed_at, 0) = :completed",
+                {**row, "completed": row["completed_at"] or 0.0},
+            )
+
+    def take_in(self, records: RunRecords, *, ahead: float) -> None:
+        """Add what another ledger has taken out, and close what these runs have closed. To do it twice changes nothing.
+
+        :param ahead: seconds that the clock of this ledger is ahead of the other one's.
+        """
+        with self._db.transaction():
+            for origin in sorted(
+                {row["origin"] for row in (*records.runs, *records.expected)}
+            ):
+                self._lock(origin)
+            for row in records.expected:
+                self._take_in_expected(_moved(row, ahead))
+            for row in records.runs:
+                self._take_in_run(_moved(row, ahead))
+
+    def _take_in_run(self, row: dict[str, t.Any]) -> None:
+        self._db.run(
+            f"INSERT INTO flashduty_runs ({', '.join(_RUN)}) VALUES ({', '.join(f':{name}' for name in _RUN)})"
+            " ON CONFLICT (run_id) DO UPDATE SET renewed_until = excluded.renewed_until, ended_at = excluded.ended_at,"
+            " status = excluded.status, complete = excluded.complete, hosts = excluded.hosts,"
+            " details = excluded.details"
+            " WHERE excluded.status <> 'running' AND flashduty_runs.status IN ('running', 'lost')",
+            row,
+        )
+        if row["ended_at"] is None:
+            return
+        now = self._db.now()
+        closed = self._closed(row["run_id"], row["origin"], "overlong")
+        if row["complete"]:
+            self._db.run(
+                "UPDATE flashduty_expected_playbooks SET completed_at = :ended_at, completed_by = :controller,"
+                " raised_at = NULL WHERE origin = :origin AND coalesce(completed_at, 0) < :ended_at",
+                {name: row[name] for name in ("ended_at", "controller", "origin")},
+            )
+            if not self._is_missed(row["origin"], now):
+                closed += self._closed(row["run_id"], row["origin"], "missed")
+        if json.loads(row["details"]).get("closes", True):
+            self._close(row["run_id"], closed, now)
+        self._prune(row["origin"], now)
+
+    def _is_missed(self, origin: str, now: float) -> bool:
+        return any(
+            _age(completed_at or since, now) > every
+            for completed_at, since, every in self._db.rows(
+                "SELECT completed_at, since, expected_every FROM flashduty_expected_playbooks WHERE origin = :origin",
+                {"origin": origin},
+            )
+        )
+
+    def _take_in_expected(self, row: dict[str, t.Any]) -> None:
+        found = self._db.rows(
+            f"SELECT {', '.join(_EXPECTED)} FROM flashduty_expected_playbooks WHERE origin = :origin"
+            f"{self._db.for_update}",
+            row,
+        )
+        if found:
+            known = dict(zip(_EXPECTED, found[0]))
+            started = max(row, known, key=lambda one: one["started_at"])
+            completed = max(row, known, key=lambda one: one["completed_at"] or 0.0)
+            row = {
+                **started,
+                "since": min(row["since"], known["since"]),
+                "completed_at": completed["completed_at"],
+                "completed_by": completed["completed_by"],
+                "raised_at": completed["raised_at"],
+            }
+        self._db.run(
+            f"INSERT INTO flashduty_expected_playbooks ({', '.join(_EXPECTED)})"
+            f" VALUES ({', '.join(f':{name}' for name in _EXPECTED)}) ON CONFLICT (origin) DO UPDATE SET "
+            + ", ".join(f"{name} = excluded.{name}" for name in _EXPECTED[1:]),
+            row,
+        )
+
     # -- inside
 
     def _lock(self, origin: str) -> None:
@@ -617,7 +773,7 @@ class RunLedger:
         namespace, playbook_id = json.loads(origin)
         return [
             (fingerprint, alert)
-            for fingerprint, _server, alert in self._outbox.ledger(origin=playbook_id)
+            for fingerprint, _server, alert in self._outbox.ledger(None, playbook_id)
             if alert.details.get("scope") == scope
             and alert.details.get("namespace", "") == namespace
         ]
@@ -692,6 +848,14 @@ def _is_lost(process: str, renewed_until: float, now: float) -> bool:
         # Known better than by a renewal: this machine may have slept, or its courier is gone.
         return is_gone(process)
     return renewed_until < now
+
+
+def _moved(row: t.Mapping[str, t.Any], ahead: float) -> dict[str, t.Any]:
+    """Return a row with its times by another clock."""
+    return {
+        name: value + ahead if value is not None and name in _TIMES else value
+        for name, value in row.items()
+    }
 
 
 def _age(then: float, now: float) -> float:

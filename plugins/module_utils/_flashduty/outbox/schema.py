@@ -30,7 +30,8 @@ CREATE TABLE flashduty_events (
     claimed_by TEXT,
     claimed_until DOUBLE PRECISION,
     undeliverable_at DOUBLE PRECISION,
-    reported INTEGER NOT NULL DEFAULT 0
+    reported INTEGER NOT NULL DEFAULT 0,
+    write_id TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX flashduty_waiting ON flashduty_events (fingerprint, attempts, id) WHERE undeliverable_at IS NULL;
 CREATE INDEX flashduty_waiting_by_key ON flashduty_events (fingerprint, kind, key, id) WHERE undeliverable_at IS NULL;
@@ -49,6 +50,7 @@ CREATE TABLE flashduty_open_alerts (
     raised_at DOUBLE PRECISION NOT NULL,
     confirmed INTEGER NOT NULL DEFAULT 0,
     details TEXT NOT NULL,
+    write_id TEXT NOT NULL DEFAULT '',
     batch TEXT,
     PRIMARY KEY (fingerprint, alert_key)
 );
@@ -57,13 +59,18 @@ CREATE INDEX flashduty_open_by_origin ON flashduty_open_alerts (origin, fingerpr
 CREATE TABLE flashduty_closings (
     fingerprint TEXT NOT NULL,
     alert_key TEXT NOT NULL,
+    what TEXT NOT NULL,
     closed_at DOUBLE PRECISION NOT NULL,
+    causes TEXT NOT NULL,
+    write_id TEXT NOT NULL,
     batch TEXT,
-    PRIMARY KEY (fingerprint, alert_key)
+    PRIMARY KEY (write_id, what, fingerprint, alert_key)
 );
-CREATE TABLE flashduty_merges (
-    batch TEXT PRIMARY KEY,
-    merged_at DOUBLE PRECISION NOT NULL
+CREATE INDEX flashduty_closings_of_alert ON flashduty_closings (fingerprint, alert_key);
+CREATE TABLE flashduty_writes (
+    write_id TEXT PRIMARY KEY,
+    written_at DOUBLE PRECISION NOT NULL,
+    merged_by TEXT
 );
 
 CREATE TABLE flashduty_requests (
@@ -83,6 +90,7 @@ CREATE TABLE flashduty_pending_alerts (
     failures INTEGER NOT NULL,
     needed INTEGER NOT NULL,
     details TEXT NOT NULL,
+    batch TEXT,
     PRIMARY KEY (fingerprint, alert_key)
 );
 CREATE INDEX flashduty_pending_by_origin ON flashduty_pending_alerts (origin, fingerprint);

@@ -50,6 +50,7 @@ class SqliteDatabase:
     kind = "sqlite"
     # One transaction writes at a time.
     skip_locked = ""
+    for_update = ""
 
     def __init__(
         self,

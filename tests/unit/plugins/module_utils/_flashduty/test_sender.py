@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import socket
 import typing as t
 from pathlib import Path
 
@@ -244,3 +245,58 @@ def test_an_alert_that_a_task_closes_is_open_no_more(
     flashduty.behave()
     with open_at(tmp_path) as outbox:
         assert outbox.open_alerts() == []
+
+
+# -- while the database of many controllers is away
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> OutboxLocation:
+    """The place of a database where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return OutboxLocation(
+        str(tmp_path / "state"), f"postgresql://me@127.0.0.1:{port}/automation"
+    )
+
+
+def test_while_the_database_is_away_an_event_waits_in_the_local_outbox(
+    quick: Connection, away: OutboxLocation, flashduty: Emulator
+) -> None:
+    sender = Sender(quick, away)
+    flashduty.misbehave({"kind": "error", "times": 2})
+
+    results = [
+        sender.send(event(), queue_on_failure=True),
+        sender.send(event("Warning"), queue_on_failure=True),
+    ]
+    sender.send(event("Info"))
+
+    assert [result.location for result in results] == [away.local()] * 2
+    # It is told once that the database cannot be asked.
+    assert "127.0.0.1" in results[0].order_problem
+    assert results[1].order_problem == ""
+    assert statuses(flashduty) == ["Critical", "Warning", "Info"]
+
+
+def test_while_the_database_is_away_a_recovery_is_remembered_for_it(
+    quick: Connection, away: OutboxLocation, flashduty: Emulator
+) -> None:
+    Sender(quick, away).send(event("Ok"))
+
+    assert statuses(flashduty) == ["Ok"]
+    with open_outbox(away.local()) as local:
+        rows = local.database.rows("SELECT alert_key, what FROM flashduty_closings")
+    assert rows == [("a", "closed")]
+
+
+def test_while_the_database_is_away_an_alert_is_remembered_here(
+    quick: Connection, away: OutboxLocation, flashduty: Emulator
+) -> None:
+    opened = OpenAlert("a", "deployment", "Critical", "Critical", 1.0)
+    result = Sender(quick, away).send_and_remember(event(), opened)  # type: ignore[arg-type]
+
+    assert result.receipt is not None
+    assert statuses(flashduty) == ["Critical"]
+    with open_outbox(away.local()) as local:
+        assert local.open_alerts() == [opened]

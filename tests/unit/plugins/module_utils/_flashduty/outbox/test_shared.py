@@ -2,21 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The outbox in a database that controllers share: the faults of a database, and what moves into it after them."""
+"""The outbox in a database that controllers share: many at once, and the faults of a database."""
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty import (
+    events,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
     AlertEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    LEASE,
     OpenAlert,
     OutboxError,
     OutboxLocation,
@@ -28,8 +35,9 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     Outbox,
 )
 
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, Wire
 
+CORE = Path(events.__file__).parents[1]
 WEB = "integration-1"
 
 
@@ -45,6 +53,7 @@ def opened(key: str, *causes: str) -> OpenAlert:
 
 @pytest.fixture
 def location(postgres: PostgresServer, tmp_path: Path) -> OutboxLocation:
+    """A database, and a disk."""
     return OutboxLocation(str(tmp_path / "state"), postgres.new_schema())
 
 
@@ -177,6 +186,90 @@ def test_a_connection_that_was_ended_is_made_anew(
         assert waiting(outbox) == ["b"]
 
 
+def test_a_run_goes_on_with_the_database_when_a_statement_was_ended_there(
+    location: OutboxLocation, postgres: PostgresServer
+) -> None:
+    import psycopg
+
+    warnings: list[str] = []
+    failover = open_failover(location, warn=warnings.append)
+    failover.use(lambda outbox: outbox.now(), None)
+    with psycopg.connect(location.url) as other:
+        other.execute("LOCK TABLE flashduty_events")
+
+        def end_it() -> None:
+            # In the middle of it: it waits for the lock.
+            for _look in range(200):
+                ended = postgres.run(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name = 'flashcat.flashduty' AND wait_event_type = 'Lock'"
+                )
+                if ended:
+                    break
+            other.rollback()
+
+        ending = threading.Thread(target=end_it)
+        ending.start()
+        failover.use(
+            lambda outbox: outbox.add(
+                WEB, [alert("a")], opened=opened("a", "x"), write_id="one"
+            ),
+            None,
+        )
+        ending.join()
+    used = failover.location
+    failover.close()
+
+    assert (used, warnings) == (location, [])
+    with open_outbox(location) as outbox:
+        assert waiting(outbox) == ["a"]
+        assert len(outbox.open_alerts()) == 1
+
+
+RUN = """
+import contextlib, json, os, sys
+from _flashduty.events import AlertEvent
+from _flashduty.outbox import OutboxError, OutboxLocation, open_failover, open_in_run, open_with_fallback
+
+location = OutboxLocation(sys.argv[1], sys.stdin.read())
+if os.fork() == 0:
+    # A worker of the run.
+    with contextlib.suppress(OutboxError):
+        open_in_run(location)
+    os._exit(0)
+os.wait()
+warnings = []
+failover = open_failover(location, warn=warnings.append)
+event = AlertEvent.create(title_rule="t", event_status="Critical", alert_key="a")
+failover.use(lambda outbox: outbox.add("integration-1", [event]), None)
+failover.close()
+# Who asks for the database expressly is not turned away.
+open_with_fallback(location, warn=warnings.append).close()
+print(json.dumps(warnings))
+"""
+
+
+def test_a_run_and_its_workers_look_for_a_database_once(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    with Wire(postgres.new_schema()) as wire:
+        wire.refuses = True
+        run = subprocess.run(
+            [sys.executable, "-c", RUN, str(tmp_path / "state")],
+            cwd=CORE,
+            input=wire.url,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+
+    assert wire.connections == 2
+    of_run, of_window = json.loads(run.stdout)
+    assert "could not be used earlier in this run. The local outbox in" in of_run
+    assert "The local outbox in" in of_window
+
+
 def test_somebody_elses_lock_is_not_waited_for(
     location: OutboxLocation, postgres: PostgresServer
 ) -> None:
@@ -250,76 +343,100 @@ def test_two_couriers_share_one_rate_limit(location: OutboxLocation) -> None:
         assert pause > 0
 
 
-# -- what was kept here moves there
-
-
-def test_what_was_kept_meanwhile_moves_once_and_in_order(
+def test_two_controllers_that_raise_an_alert_at_once_make_one(
     location: OutboxLocation,
 ) -> None:
-    with open_outbox(location.local()) as local:
-        local.add(WEB, [alert("a"), alert("b")], opened=opened("a", "x"))
-        local.add(WEB, [alert("a", "Ok")], closed=["a"])
-        local.add(WEB, [alert("c")], opened=opened("c", "y"))
+    everybody_is_ready = threading.Barrier(4)
 
-    for _again in range(2):
-        with open_outbox(location) as shared:
-            assert waiting(shared) == ["a", "b", "a", "c"]
-            assert [a.alert_key for a in shared.open_alerts()] == ["c"]
+    def raise_it(cause: str) -> None:
+        with open_outbox(location) as outbox:
+            for number in range(5):
+                everybody_is_ready.wait(30)
+                outbox.add(WEB, [alert(str(number))], opened=opened(str(number), cause))
 
-    with open_outbox(location.local()) as local:
-        assert local.counts() == {"waiting": 0, "undeliverable": 0, "open_alerts": 0}
+    open_outbox(location).close()
+    crowd = [threading.Thread(target=raise_it, args=(one,)) for one in "abcd"]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
 
-
-def test_what_was_closed_meanwhile_closes_there(location: OutboxLocation) -> None:
-    with open_outbox(location) as shared:
-        shared.add(WEB, [alert("a")], opened=opened("a", "x"))
-        shared.add(WEB, [alert("b")], opened=opened("b", "x"))
-    with open_outbox(location.local()) as local:
-        local.add(WEB, [alert("a", "Ok")], closed=["a"])
-
-    with open_outbox(location) as shared:
-        assert [a.alert_key for a in shared.open_alerts()] == ["b"]
+    with open_outbox(location) as outbox:
+        open_alerts = outbox.open_alerts()
+    assert [one.alert_key for one in open_alerts] == ["0", "1", "2", "3", "4"]
+    for one in open_alerts:
+        tasks = sorted(cause["task"] for cause in one.details["causes"])
+        assert tasks == ["a", "b", "c", "d"]
 
 
-def test_an_alert_that_both_know_waits_for_the_causes_of_both(
-    location: OutboxLocation,
-) -> None:
-    with open_outbox(location) as shared:
-        shared.add(WEB, [alert("a")], opened=opened("a", "x"))
-    with open_outbox(location.local()) as local:
-        local.add(WEB, [alert("a")], opened=opened("a", "y"))
+def test_a_run_closes_only_what_it_has_seen(location: OutboxLocation) -> None:
+    with open_outbox(location) as one, open_outbox(location) as other:
+        for key in ("closed", "narrowed"):
+            one.add(WEB, [alert(key)], opened=opened(key, "x", "y"))
+        one.open_alerts()
+        for key in ("closed", "narrowed"):
+            other.add(WEB, [alert(key)], opened=opened(key, "z"))
+        one.add(
+            WEB,
+            [alert("closed", "Ok")],
+            closed=["closed"],
+            updated=[opened("narrowed", "y")],
+        )
+        found = {a.alert_key: a.details["causes"] for a in other.open_alerts()}
 
-    with open_outbox(location) as shared:
-        (open_alert,) = shared.open_alerts()
-    assert open_alert.details["causes"] == [{"task": "x"}, {"task": "y"}]
+        assert found == {
+            "closed": [{"task": "z"}],
+            "narrowed": [{"task": "z"}, {"task": "y"}],
+        }
+        rows = other.events(undeliverable=False)
+        assert "Ok" not in [row["event"]["event_status"] for row in rows]
 
 
-def test_a_merge_whose_end_nobody_knows_is_not_made_twice(
+def test_a_clock_that_is_two_hours_ahead_changes_nothing(
     location: OutboxLocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with open_outbox(location.local()) as local, open_outbox(
-        OutboxLocation("/nowhere", location.url)
-    ) as shared:
-        local.add(WEB, [alert("a")], opened=opened("a", "x"))
-        with monkeypatch.context() as patch:
-            # The answer to the commit is lost: nothing is deleted here.
-            real = local._database.run
-            patch.setattr(
-                local._database,
-                "run",
-                lambda sql, values=None: (
-                    _fail() if sql.startswith("DELETE") else real(sql, values)
-                ),
-            )
-            with pytest.raises(OutboxError):
-                shared.take_over(local)
-        shared.add(WEB, [alert("a", "Ok")], closed=["a"])
-        shared.take_over(local)
-
-        assert waiting(shared) == ["a", "a"]
-        assert shared.open_alerts() == []
-        assert waiting(local) == []
+    real = time.time
+    with open_outbox(location) as one:
+        one.add(WEB, [alert("a"), alert("b")])
+        one.claim(WEB, "one", limit=1, lease=60, rate_limit=10)
+        monkeypatch.setattr(time, "time", lambda: real() + 7200)
+        with open_outbox(location) as other:
+            assert abs(other.now() - one.now()) < 60
+            assert other.claim(WEB, "other", limit=9, lease=60, rate_limit=10)[0] == []
+            claimed = other.claim(WEB, "other", limit=9, lease=60, rate_limit=0)[0]
+            assert [event.key for event in claimed] == ["b"]
+            assert other.prune(max_age=3600) == 0
 
 
-def _fail() -> int:
-    raise OutboxError("the connection was lost")
+def test_a_living_courier_keeps_its_claims(
+    postgres: PostgresServer, location: OutboxLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_700_000_000.0]
+    real = time.monotonic
+    with open_outbox(location, now=lambda: now[0]) as living, open_outbox(
+        location, now=lambda: now[0]
+    ) as other:
+        living.add(WEB, [alert("a"), alert("b")])
+        living.claim(WEB, "living", limit=1, lease=LEASE)
+        other.claim(WEB, "dead", limit=1, lease=LEASE)
+        monkeypatch.setattr(time, "monotonic", lambda: real() + now[0] - 1_700_000_000)
+        for _look in range(4):
+            now[0] += LEASE / 2
+            living.renew("living")
+
+        claimed = other.claim(WEB, "other", limit=9, lease=LEASE)[0]
+        assert [event.key for event in claimed] == ["b"]
+
+
+def test_who_has_lost_a_claim_does_not_take_it_from_the_next_one(
+    location: OutboxLocation,
+) -> None:
+    now = [1_700_000_000.0]
+    with open_outbox(location, now=lambda: now[0]) as outbox:
+        outbox.add(WEB, [alert("a")])
+        late = outbox.claim(WEB, "late", limit=1, lease=LEASE)[0]
+        now[0] += LEASE + 1
+        outbox.claim(WEB, "next", limit=1, lease=LEASE)
+        outbox.settle(unsent=late)
+
+        assert outbox.claim(WEB, "third", limit=1, lease=LEASE)[0] == []
