@@ -264,9 +264,12 @@ class Outbox:
             f" FROM flashduty_open_alerts WHERE {_IS_OPEN}{where} ORDER BY opened_at, alert_key",
             values,
         ):
-            integration, server, details, *known = row
-            alert = OpenAlert(*known, details=self._load_json(details))
-            self._seen[integration, alert.alert_key] = details
+            integration, server, details = row[:3]
+            key, where_from, title, status, opened_at = row[3:]
+            alert = OpenAlert(
+                key, where_from, title, status, opened_at, self._load_json(details)
+            )
+            self._seen[integration, key] = details
             found.append((integration, server, alert))
         return found
 
@@ -382,7 +385,7 @@ class Outbox:
                 limit = min(limit, allowed)
             where, values = _where(key=key)
             claimed = [
-                ClaimedEvent(*row, courier)
+                ClaimedEvent(*(*row, courier))
                 for row in self._database.rows(
                     "SELECT id, fingerprint, kind, key, payload, attempts FROM flashduty_events AS event"
                     f" WHERE {_WAITS} AND fingerprint = :fingerprint{where} AND NOT {_IS_CLAIMED}"

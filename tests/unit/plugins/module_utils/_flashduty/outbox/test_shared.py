@@ -364,8 +364,8 @@ def test_two_controllers_that_raise_an_alert_at_once_make_one(
     with open_outbox(location) as outbox:
         open_alerts = outbox.open_alerts()
     assert [one.alert_key for one in open_alerts] == ["0", "1", "2", "3", "4"]
-    for one in open_alerts:
-        tasks = sorted(cause["task"] for cause in one.details["causes"])
+    for open_alert in open_alerts:
+        tasks = sorted(cause["task"] for cause in open_alert.details["causes"])
         assert tasks == ["a", "b", "c", "d"]
 
 
