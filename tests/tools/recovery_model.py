@@ -79,7 +79,7 @@ class Model:
         hosts = [h for h in self.hosts if run.limit is None or h in run.limit]
         tasks = [task for task in self.tasks if run.tags is None or task in run.tags]
         works: set[Reason] = set()
-        fails: list[Reason] = []
+        fails: list[tuple[str, Reason]] = []
         for batch in _batches(hosts, run.serial):
             given_up = 0
             for host in batch:
@@ -113,7 +113,8 @@ class Model:
         failing: set[str] = set()
         for task, reason in fails:
             alert = names[self.scope].format(reason[0], task)
-            is_first, _added = alert not in failing, failing.add(alert)
+            is_first = alert not in failing
+            failing.add(alert)
             if alert in self.waits_for:
                 self.waits_for[alert].add(reason)
                 self.good_runs[alert] = 0

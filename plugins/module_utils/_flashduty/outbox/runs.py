@@ -414,9 +414,11 @@ class RunLedger:
                 continue
             if self.mark_lost(run_id, renewed_until=renewed_until):
                 lost.append(run_id)
-        if not lost:
-            return []
-        return [report for report in self.reports() if report.run_id in lost]
+        return [
+            report
+            for run_id in lost
+            for report in self._reports("run_id = :run_id", {"run_id": run_id})
+        ]
 
     def mark_lost(self, run_id: str, *, renewed_until: float | None = None) -> bool:
         """Note that a run is lost, and raise its alert; return False when somebody else was faster.
@@ -442,16 +444,10 @@ class RunLedger:
 
     def lost(self) -> list[RunReport]:
         """Return the runs that :meth:`take_lost` would find."""
-        unended = {
-            run_id
-            for (run_id,) in self._db.rows(
-                "SELECT run_id FROM flashduty_runs WHERE ended_at IS NULL"
-            )
-        }
         return [
             report
-            for report in self.reports()
-            if report.run_id in unended and report.status == LOST
+            for report in self._reports("ended_at IS NULL")
+            if report.status == LOST
         ]
 
     def expected(self) -> list[ExpectedPlaybook]:
@@ -543,22 +539,19 @@ class RunLedger:
 
     # -- what a person looks at and does
 
-    def reports(
-        self, *, origins: t.Collection[str] | None = None, limit: int | None = None
-    ) -> list[RunReport]:
-        """Return the runs, the latest first.
+    def reports(self) -> list[RunReport]:
+        """Return all runs, the latest first."""
+        return self._reports("1 = 1")
 
-        :param origins: of these playbooks only, where given.
-        :param limit: how many at most; all when missing.
-        """
+    def _reports(self, where: str, values: Values | None = None) -> list[RunReport]:
+        """Return the runs that a condition holds for, the latest first."""
         now = self._db.now()
         reports = []
         for row in self._db.rows(
             "SELECT run_id, fingerprint, origin, playbook, controller, process, started_at, renewed_until, ended_at,"
-            " status, complete, hosts, details FROM flashduty_runs ORDER BY started_at DESC, run_id"
+            f" status, complete, hosts, details FROM flashduty_runs WHERE {where} ORDER BY started_at DESC, run_id",
+            values,
         ):
-            if origins is not None and row[2] not in origins:
-                continue
             ended_at, status = row[8], row[9]
             if ended_at is None and _is_lost(row[5], row[7], now):
                 # Nobody has found it yet.
@@ -580,8 +573,6 @@ class RunLedger:
                     hosts=json.loads(row[11]),
                 )
             )
-            if limit is not None and len(reports) >= limit:
-                break
         return reports
 
     def forget(self, origins: t.Iterable[str]) -> list[OpenAlert]:
