@@ -14,6 +14,7 @@ place that has set one is named in messages, and "which place decides the key" n
 from __future__ import annotations
 
 import configparser
+import functools
 import os
 import typing as t
 
@@ -42,12 +43,22 @@ def is_callback_enabled() -> bool:
     return CALLBACK in (getattr(C, "CALLBACKS_ENABLED", None) or ())
 
 
-def read_sections(path: str | None) -> dict[str, dict[str, str]]:
+def read_sections(path: str | None) -> t.Mapping[str, t.Mapping[str, str]]:
     """Return the raw values of all sections, read in the way Ansible reads its own."""
+    try:
+        facts = os.stat(path or os.devnull)
+    except OSError:
+        return {}
+    return _read_sections(path or os.devnull, facts.st_mtime_ns, facts.st_size)
+
+
+# Several ask for it in each task, in processes that are forks of one that has asked already.
+@functools.lru_cache(maxsize=4)
+def _read_sections(path: str, _modified: int, _size: int) -> dict[str, dict[str, str]]:
     # The same arguments as in ansible.config.manager: a semicolon begins a comment, a percent sign is nothing special.
     parser = configparser.ConfigParser(inline_comment_prefixes=(";",))
     try:
-        with open(path or os.devnull, encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             parser.read_file(file)
     except (OSError, UnicodeDecodeError, configparser.Error):
         # Ansible itself has read this file before, so this is the file's disappearance, at most.
