@@ -39,6 +39,7 @@ class RunContext:
     :param limited: a run with ``--limit``.
     :param is_known_again: the playbook can be told from others: it is a file, or has a ``playbook_id``.
     :param system: labels of the surrounding system: job, URL, user, tags, limit.
+    :param is_ad_hoc: a command of a person, not a playbook.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class RunContext:
     limited: bool
     system: t.Mapping[str, str] = field(default_factory=dict)
     is_known_again: bool = True
+    is_ad_hoc: bool = False
 
     @property
     def origin(self) -> str:
@@ -121,6 +123,7 @@ def collect_run_context(
         limited=bool(limit),
         system=system,
         is_known_again=bool(playbook_id or ad_hoc_action) or is_file(path),
+        is_ad_hoc=bool(ad_hoc_action),
     )
 
 

@@ -82,7 +82,8 @@ class RunRecord:
             self._chosen.get(option, getattr(self._settings, option))
             for option in _DURATIONS
         )
-        if not is_known_again:
+        if every and (not is_known_again or run_of().is_ad_hoc):
+            # Nobody expects a command that a person has typed.
             every = None
         if not (every or longest or (self._settings.watch and reports_abort)):
             return
@@ -91,7 +92,8 @@ class RunRecord:
             expected_every=every,
             max_duration=longest,
             when_lost=alert("run") if reports_abort else None,
-            when_missed=alert("missed") if every else None,
+            # Who only tries a playbook out does not promise that it runs from now on.
+            when_missed=alert("missed") if every and raises else None,
         )
         if record == self._record:
             return

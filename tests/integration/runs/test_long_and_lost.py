@@ -178,7 +178,9 @@ def test_a_check_run_is_remembered_and_raises_nothing(
 ) -> None:
     running = controller.begin(SLOW, "--check", expected_every="25h", max_duration="1s")
     running.wait()
-    [run] = controller.ask("runs_info")["runs"]
+    info = controller.ask("runs_info")
+    [run] = info["runs"]
 
     assert (run["status"], run["complete"]) == ("ok", False)
+    assert info["expected"] == []
     assert controller.flashduty.alerts() == []

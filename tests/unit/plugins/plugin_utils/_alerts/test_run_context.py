@@ -80,6 +80,8 @@ def test_the_option_comes_before_the_path() -> None:
 def test_an_ad_hoc_command_is_known_by_its_module() -> None:
     run = describe("__adhoc_playbook__", ad_hoc_action="ping")
 
+    assert run.is_ad_hoc and not describe().is_ad_hoc
+
     assert (run.playbook, run.playbook_id) == ("ad-hoc ping", "ad-hoc:ping")
 
 
