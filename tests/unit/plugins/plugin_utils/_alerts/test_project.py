@@ -108,6 +108,23 @@ def test_worktrees_and_submodules(tmp_path: Path) -> None:
     assert checkout_of(f"{tmp_path}/tree/plays/site.yml") == f"{tmp_path}/tree"
 
 
+def test_a_copy_that_awx_makes_of_its_own_copy_tells_projects_apart(
+    tmp_path: Path,
+) -> None:
+    """Source: AWX, which clones its own clone into each job, always into the same folder."""
+    found = {
+        identify_playbook(
+            f"{checkout(tmp_path / name / 'project', f'file:///var/lib/awx/projects/{name}')}/site.yml"
+        )
+        for name in ("_8__shop", "_9__search")
+    }
+
+    assert found == {
+        "var/lib/awx/projects/_8__shop:site.yml",
+        "var/lib/awx/projects/_9__search:site.yml",
+    }
+
+
 def test_a_symbolic_link_to_the_checkout_does_not_matter(tmp_path: Path) -> None:
     checkout(tmp_path / "real", "https://github.com/example/shop")
     (tmp_path / "real" / "site.yml").touch()
