@@ -223,7 +223,7 @@ def test_the_ledger_holds_what_the_model_says(tmp_path: Path) -> None:
     with open_outbox(OutboxLocation(str(tmp_path))) as outbox:
 
         @settings(
-            max_examples=int(os.environ.get("FLASHDUTY_TEST_SEQUENCES") or 100),
+            max_examples=int(os.environ.get("FLASHDUTY_TEST_SEQUENCES") or 60),
             deadline=None,
         )
         @given(
