@@ -41,6 +41,9 @@ _LONGEST_AGE = 90 * 86400.0
 # Seconds that a time may lie in the future. What is later comes from a clock that was set back since.
 _TOLERANCE = 1.0
 
+# How many alerts are raised in one transaction: a run of one of these playbooks that ends meanwhile has to wait for it.
+_MOST_AT_ONCE = 50
+
 # A playbook is missed, and its alert is to be raised, or raised again. What was raised in the future comes from a clock that
 # was set back since.
 _IS_DUE = (
@@ -485,20 +488,35 @@ class RunLedger:
         An alert that is open is sent again only after a further period: so that it opens anew when a person has closed
         it and nothing has run since, but not with every check.
         """
+        missed, raised = list(missed), []
+        for start in range(0, len(missed), _MOST_AT_ONCE):
+            raised += self._raise_some(missed[start : start + _MOST_AT_ONCE])
+        return raised
+
+    def _raise_some(self, missed: list[ExpectedPlaybook]) -> list[ExpectedPlaybook]:
         now = self._db.now()
-        values = {"now": now, "later": now + _TOLERANCE}
+        names = {f"origin_{number}": one.origin for number, one in enumerate(missed)}
+        values = {**names, "now": now, "later": now + _TOLERANCE}
+        these = f"origin IN ({', '.join(f':{name}' for name in names)})"
+
+        def found(where: str) -> set[str]:
+            rows = self._db.rows(
+                f"SELECT origin FROM flashduty_expected_playbooks WHERE {these} AND {where}",
+                values,
+            )
+            return {origin for (origin,) in rows}
+
         with self._db.transaction():
             # Of two that check at once, the second one finds nothing left to do.
-            self._db.lock("flashduty missed runs")
-            before = self._origins(_IS_DUE, values)
-            due = {one.origin: one for one in missed if one.origin in before}
-            # Once more for each row, which nobody else changes from here on: the playbook may have run meanwhile.
-            self._db.run_each(
-                f"UPDATE flashduty_expected_playbooks SET raised_at = :now WHERE origin = :origin AND {_IS_DUE}",
-                [{**values, "origin": origin} for origin in sorted(due)],
+            self._lock_missed()
+            due = found(_IS_DUE)
+            # Once more: some may have run meanwhile. Nobody else changes the rest from here on.
+            self._db.run(
+                f"UPDATE flashduty_expected_playbooks SET raised_at = :now WHERE {these} AND {_IS_DUE}",
+                values,
             )
-            after = self._origins("raised_at = :now", values)
-            raised = [one for origin, one in due.items() if origin in after]
+            due &= found("raised_at = :now")
+            raised = [one for one in missed if one.origin in due]
             by_integration: dict[tuple[str, str], list[ExpectedPlaybook]] = {}
             for one in raised:
                 by_integration.setdefault((one.fingerprint, one.server), []).append(one)
@@ -512,15 +530,6 @@ class RunLedger:
                     server=server,
                 )
         return raised
-
-    def _origins(self, where: str, values: Values) -> set[str]:
-        """Return the expected playbooks that a condition holds for."""
-        return {
-            origin
-            for (origin,) in self._db.rows(
-                f"SELECT origin FROM flashduty_expected_playbooks WHERE {where}", values
-            )
-        }
 
     def mend_clock(self) -> None:
         """Bring back to the present what was written while the clock was ahead: it would count as recent for long."""
@@ -580,7 +589,7 @@ class RunLedger:
         now = self._db.now()
         closed = []
         with self._db.transaction():
-            # In the same order everywhere, so that nobody waits for somebody who waits for them.
+            self._lock_missed()
             for origin in sorted(origins):
                 self._lock(origin)
                 self._db.run(
@@ -639,6 +648,7 @@ class RunLedger:
         :param ahead: seconds that the clock of this ledger is ahead of the other one's.
         """
         with self._db.transaction():
+            self._lock_missed()
             for origin in sorted(
                 {row["origin"] for row in (*records.runs, *records.expected)}
             ):
@@ -707,6 +717,10 @@ class RunLedger:
         )
 
     # -- inside
+
+    def _lock_missed(self) -> None:
+        """Let nobody else write about many expected playbooks: those who do would wait for each other."""
+        self._db.lock("flashduty missed runs")
 
     def _lock(self, origin: str) -> None:
         """Let nobody else write about the runs of a playbook until this transaction ends.
