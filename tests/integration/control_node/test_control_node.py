@@ -299,6 +299,8 @@ def test_packages_are_installed_in_the_way_of_the_python_that_runs_ansible(
     is_system: str,
     installed: str | None,
 ) -> None:
+    if one_node.core.version == "2.16":
+        pytest.skip("ansible_package_use is newer: packages would be installed here")
     python = one_node.write(
         "python",
         PROBE.format(
