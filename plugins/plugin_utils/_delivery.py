@@ -221,14 +221,16 @@ class Delivery:
             attempt = max((c.timeout for c in self._connections.values()), default=0.0)
             timeout = min(timeout, attempt + _WAIT_FOR_EARLIER_EVENTS)
         deadline = time.monotonic() + timeout
-        if (
-            self._courier is None
-            and self._connections
-            and self.has_state()
-            and self._is_waiting()
-        ):
-            # Tasks of this run have left it there.
-            self._start_courier()
+        if self._courier is None and self._connections and self.has_state():
+            # One question for most runs, since a database may be far away.
+            if self._with_outbox(
+                lambda outbox: outbox.is_quiet(self._connections), False
+            ):
+                self._close_outbox()
+                return DeliveryReport(dropped=self._dropped, place=str(self.location))
+            if self._is_waiting():
+                # Tasks of this run have left it there.
+                self._start_courier()
         if self._courier is not None:
             self._send_finish(timeout)
             if (
@@ -269,8 +271,7 @@ class Delivery:
             )
 
         report = self._with_outbox(look, DeliveryReport())
-        if self._outbox is not None:
-            self._outbox.close()
+        self._close_outbox()
         return dataclasses.replace(
             report, dropped=self._dropped, place=str(self.location)
         )
@@ -289,8 +290,7 @@ class Delivery:
             ],
             [],
         )
-        if self._outbox is not None:
-            self._outbox.close()
+        self._close_outbox()
         return found
 
     # -- the outbox
@@ -298,6 +298,10 @@ class Delivery:
     def has_state(self) -> bool:
         """Say whether there may be anything in the outbox, without opening it."""
         return may_have_data(self.location)
+
+    def _close_outbox(self) -> None:
+        if self._outbox is not None:
+            self._outbox.close()
 
     def _is_waiting(self) -> bool:
         return self._with_outbox(

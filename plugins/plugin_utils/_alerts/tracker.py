@@ -482,10 +482,11 @@ class AlertTracker:
         reasons: list[str] = []
         for integration, known in self._open.items():
             # Reload: this run may have added causes. Leave alerts alone that another run opened meanwhile.
+            may_close = {*known, *self._counted_before}
             alerts = [
                 alert
-                for alert in self._open_alerts(integration)
-                if alert.alert_key in known or alert.alert_key in self._counted_before
+                for alert in (self._open_alerts(integration) if may_close else ())
+                if alert.alert_key in may_close
             ]
             if self._settings.recovery == "never":
                 alerts = []

@@ -82,8 +82,10 @@ class LedgerWrite:
         ):
             current = self.lock([alert.alert_key]).get(alert.alert_key)
             if current is not None:
+                # Where nobody has looked, all of it is news.
+                seen = self.seen.get((self.fingerprint, alert.alert_key), "{}")
                 values["details"] = json.dumps(
-                    self._with_news(alert.alert_key, alert.details, current.text)
+                    _with_news(alert.details, current.text, seen)
                 )
             self.database.run(
                 f"{_INSERT} ON CONFLICT (fingerprint, alert_key) DO UPDATE SET server = excluded.server,"
@@ -101,7 +103,8 @@ class LedgerWrite:
     ) -> set[str]:
         """Bring details up to date, and close alerts; return the keys of those that stay open, for what others added.
 
-        What is closed without having been looked at is closed in any case: a person wants it so.
+        What is written without having been looked at is written in any case: a person wants it so, or an earlier task of
+        the run has looked.
         """
         updated, closed = list(updated), sorted(closed)
         # In this order in every transaction, so that no two wait for each other.
@@ -110,15 +113,16 @@ class LedgerWrite:
         for alert in updated:
             if alert.alert_key in current:
                 known = current[alert.alert_key].details
-                details = self._with_news(
-                    alert.alert_key, alert.details, current[alert.alert_key].text
-                )
+                text = current[alert.alert_key].text
+                seen = self.seen.get((self.fingerprint, alert.alert_key), text)
+                details = _with_news(alert.details, text, seen)
                 changes[alert.alert_key] = json.dumps(details)
                 self._note_closing("narrowed", alert.alert_key, known, left=details)
         gone, kept = [], set()
         for key in closed:
             known = current[key].details if key in current else {}
-            news = self._news(key, current[key].text) if key in current else None
+            text = current[key].text if key in current else "{}"
+            news = _news(text, self.seen.get((self.fingerprint, key), text))
             if news is not None:
                 changes[key] = json.dumps(news)
                 kept.add(key)
@@ -161,21 +165,6 @@ class LedgerWrite:
             )
             found.update({row[0]: LockedAlert(row[1], row[2]) for row in rows})
         return found
-
-    def _news(self, key: str, current: str) -> Details | None:
-        """Return what another process has added to an alert since this one looked; None when that is nothing."""
-        seen = self.seen.get((self.fingerprint, key))
-        if seen is None or seen == current:
-            return None
-        return left_of(json.loads(current), causes_in(json.loads(seen)))
-
-    def _with_news(
-        self, key: str, details: t.Mapping[str, t.Any], current: str
-    ) -> t.Mapping[str, t.Any]:
-        if (self.fingerprint, key) not in self.seen:
-            return united(json.loads(current), details)
-        news = self._news(key, current)
-        return details if news is None else united(news, details)
 
     def _note_closing(
         self,
@@ -228,6 +217,20 @@ class LedgerWrite:
 
     def _named(self, key: str) -> dict[str, t.Any]:
         return {**self._of(key), "write_id": self.write_id}
+
+
+def _news(current: str, seen: str) -> Details | None:
+    """Return what others have added to an alert since this process looked; None when that is nothing."""
+    if seen == current:
+        return None
+    return left_of(json.loads(current), causes_in(json.loads(seen)))
+
+
+def _with_news(
+    details: t.Mapping[str, t.Any], current: str, seen: str
+) -> t.Mapping[str, t.Any]:
+    news = _news(current, seen)
+    return details if news is None else united(news, details)
 
 
 @dataclass(frozen=True)

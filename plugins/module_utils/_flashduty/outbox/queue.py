@@ -269,7 +269,9 @@ class Outbox:
             alert = OpenAlert(
                 key, where_from, title, status, opened_at, self._load_json(details)
             )
-            self._seen[integration, key] = details
+            if fingerprint is not None:
+                # To look through all is not to know them.
+                self._seen[integration, key] = details
             found.append((integration, server, alert))
         return found
 
@@ -301,6 +303,17 @@ class Outbox:
             waiting,
             self._load_json(reasons[0][0]) if reasons else None,
             [self._load_json(error) for (error,) in undeliverable],
+        )
+
+    def is_quiet(self, fingerprints: t.Iterable[str]) -> bool:
+        """Say whether there is nothing to tell of at the end of a run for these integrations: no event, nothing of others."""
+        clause, values = _in_clause("fingerprint", fingerprints)
+        others = " UNION ALL ".join(
+            f"SELECT 1 FROM {table} WHERE NOT ({clause})"
+            for table in ("flashduty_open_alerts", "flashduty_pending_alerts")
+        )
+        return not self._database.rows(
+            f"SELECT 1 FROM flashduty_events UNION ALL {others} LIMIT 1", values
         )
 
     def waiting_keys(self, fingerprints: t.Iterable[str]) -> frozenset[str]:

@@ -264,6 +264,40 @@ def test_the_standing_tells_what_waits_and_why(outbox: Outbox) -> None:
     assert status.undeliverable == [REFUSED.as_dict()]
 
 
+def test_it_is_quiet_when_there_is_nothing_to_tell_of(outbox: Outbox) -> None:
+    quiet = [outbox.is_quiet([WEB])]
+    outbox.add(WEB, [alert("a")], opened=opened("a"))
+    quiet.append(outbox.is_quiet([WEB]))
+    outbox.settle(delivered=claim(outbox))
+    quiet.append(outbox.is_quiet([WEB]))
+    quiet.append(outbox.is_quiet([DB]))
+    outbox.add(WEB, [alert("a", status="Ok")], closed=["a"])
+    outbox.settle(undeliverable=[(one, REFUSED) for one in claim(outbox)])
+    quiet.append(outbox.is_quiet([WEB]))
+
+    assert quiet == [True, False, True, False, False]
+
+
+def test_details_are_narrowed_without_a_look_and_widened_only_with_what_is_there(
+    outbox: Outbox, location: OutboxLocation
+) -> None:
+    def waits_for(*causes: str) -> OpenAlert:
+        return opened("a", details={"causes": [{"id": one} for one in causes]})
+
+    def found() -> list[str]:
+        [one] = outbox.open_alerts()
+        return [cause["id"] for cause in one.details["causes"]]
+
+    outbox.add(WEB, [alert("a")], opened=waits_for("x", "y"))
+    with open_outbox(location) as another:
+        another.add(WEB, [], updated=[waits_for("y")])
+    narrowed = found()
+    with open_outbox(location) as another:
+        another.add(WEB, [alert("a")], opened=waits_for("z"))
+
+    assert (narrowed, found()) == (["y"], ["y", "z"])
+
+
 def test_a_refused_event_is_reported_once(outbox: Outbox) -> None:
     outbox.add(WEB, [alert("a")])
     outbox.settle(undeliverable=[(event, REFUSED) for event in claim(outbox)])

@@ -373,7 +373,7 @@ def test_a_run_closes_only_what_it_has_seen(location: OutboxLocation) -> None:
     with open_outbox(location) as one, open_outbox(location) as other:
         for key in ("closed", "narrowed"):
             one.add(WEB, [alert(key)], opened=opened(key, "x", "y"))
-        one.open_alerts()
+        one.open_alerts(WEB)
         for key in ("closed", "narrowed"):
             other.add(WEB, [alert(key)], opened=opened(key, "z"))
         one.add(
