@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import typing as t
 
 import pytest
@@ -155,3 +156,17 @@ def test_what_is_not_reached_is_said_without_a_password(url: str, words: str) ->
     assert not report.reachable
     assert words in (report.problem or "")
     assert PASSWORD not in str(report)
+
+
+def test_a_missing_driver_is_said_with_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    package = check_database.__module__
+    for name in ("postgresql", "postgresql_check"):
+        monkeypatch.delitem(sys.modules, f"{package}.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    report = check_database(OutboxLocation("/nowhere", "postgresql://db/x"))
+
+    assert (report.driver_version, report.reachable) == (None, False)
+    assert f"{sys.executable} -m pip install 'psycopg[binary]'" in str(report.problem)
