@@ -26,8 +26,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     open_failover,
 )
 
-from ._processes import start_courier, wait_for
-
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
         Connection,
@@ -325,6 +323,8 @@ class Delivery:
 
     def _start_courier(self) -> None:
         """Start a courier, and give it all through its standard input: arguments and environment are no secret."""
+        from ._processes import start_courier
+
         self._dropped += self._with_outbox(lambda outbox: outbox.prune(), 0)
         run = self._run
         if run is not None:
@@ -393,6 +393,8 @@ class Delivery:
         courier, self._courier = self._courier, None
         if courier is None:
             return False
+        from ._processes import wait_for
+
         try:
             seconds = max(0.0, deadline - time.monotonic()) + _GRACE
             return wait_for(courier, seconds) == 0

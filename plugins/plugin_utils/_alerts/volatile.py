@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 # Eight characters are what mkstemp and mkdtemp of Python put between any prefix and any suffix.
@@ -20,33 +21,36 @@ _SURELY_RANDOM = (
 )
 _SUFFIX = r"(?:\.[A-Za-z0-9]{1,10}|[-_][A-Za-z]{1,10}|~)?(?![\w-])(?!\.\w)"
 
-_VOLATILE = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"ansible-tmp-\d+(?:\.\d+)?(?:-\d+)*", "ansible-tmp-…"),
-        (r"ansible-local-\w+", "ansible-local-…"),
-        (r"(ansible_[\w.]{1,100}?_payload)_\w{6,}", r"\1_…"),
-        (rf"(?<=[/._-]tmp){_RANDOM}", "…"),
-        # Hidden files, and what is in a folder for temporary ones; a word of eight letters is none of these.
-        (rf"(/\.(?:[\w.-]{{0,80}}[._-])){_RANDOM}({_SUFFIX})", r"\1…\2"),
-        (
-            rf"(/(?:tmp|shm)/(?:[\w.-]{{0,80}}[._-])?)(?![a-z_]{{8}}){_RANDOM}({_SUFFIX})",
-            r"\1…\2",
-        ),
-        (rf"(/[\w.-]{{0,80}}[._-]){_SURELY_RANDOM}({_SUFFIX})(?!/)", r"\1…\2"),
-        # What mktemp of a shell makes: ten characters.
-        (r"(?<=/tmp\.)[A-Za-z0-9]{10}\b", "…"),
-        (r"\bj\d{6,}\.\d+\b", "j…"),
-        (r"\b0x[0-9a-f]{8,}\b", "0x…"),
-        (r"(?m)^Shared connection to .* closed\.(?:\n|\Z)", ""),
-        # Until 2.18, messages of ansible-core show the lines around an error, perhaps with another task's arguments.
-        (r"(?s)The error appears to (?:be|have been) in '.*", ""),
-    )
-]
+_VOLATILE = (
+    (r"ansible-tmp-\d+(?:\.\d+)?(?:-\d+)*", "ansible-tmp-…"),
+    (r"ansible-local-\w+", "ansible-local-…"),
+    (r"(ansible_[\w.]{1,100}?_payload)_\w{6,}", r"\1_…"),
+    (rf"(?<=[/._-]tmp){_RANDOM}", "…"),
+    # Hidden files, and what is in a folder for temporary ones; a word of eight letters is none of these.
+    (rf"(/\.(?:[\w.-]{{0,80}}[._-])){_RANDOM}({_SUFFIX})", r"\1…\2"),
+    (
+        rf"(/(?:tmp|shm)/(?:[\w.-]{{0,80}}[._-])?)(?![a-z_]{{8}}){_RANDOM}({_SUFFIX})",
+        r"\1…\2",
+    ),
+    (rf"(/[\w.-]{{0,80}}[._-]){_SURELY_RANDOM}({_SUFFIX})(?!/)", r"\1…\2"),
+    # What mktemp of a shell makes: ten characters.
+    (r"(?<=/tmp\.)[A-Za-z0-9]{10}\b", "…"),
+    (r"\bj\d{6,}\.\d+\b", "j…"),
+    (r"\b0x[0-9a-f]{8,}\b", "0x…"),
+    (r"(?m)^Shared connection to .* closed\.(?:\n|\Z)", ""),
+    # Until 2.18, messages of ansible-core show the lines around an error, perhaps with another task's arguments.
+    (r"(?s)The error appears to (?:be|have been) in '.*", ""),
+)
+
+
+@functools.cache
+def _volatile() -> list[tuple[re.Pattern[str], str]]:
+    """Return the patterns, compiled when they are needed first: it takes some milliseconds."""
+    return [(re.compile(pattern), replacement) for pattern, replacement in _VOLATILE]
 
 
 def even_out(text: str) -> str:
     """Return a text without what is another one in every run, such as the names of temporary files."""
-    for pattern, replacement in _VOLATILE:
+    for pattern, replacement in _volatile():
         text = pattern.sub(replacement, text)
     return text.strip()

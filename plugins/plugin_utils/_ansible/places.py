@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from ansible.playbook.task_include import TaskInclude
 
 from .._alerts.model import Items, Place, digest, name_digest
+from .play import line_of
 from .results import (
     ancestors,
     as_written,
@@ -157,11 +158,6 @@ def _roles(task: Task) -> list[t.Any]:
         [str(one.get_name()).rpartition("/")[2], digest(plain(one._role_params))]
         for one in chain
     ]
-
-
-def line_of(play: t.Any) -> int:
-    line = str(play.get_path() or "").rpartition(":")[2]
-    return int(line) if line.isdigit() else 0
 
 
 def _relative_path(source: str, project: str) -> str:

@@ -50,6 +50,12 @@ def find_host(play: Play, name: str) -> Host | None:
     return t.cast("Host | None", play.get_variable_manager()._inventory.get_host(name))
 
 
+def line_of(play: t.Any) -> int:
+    """Return the line at which a play begins in its file, 0 where that is not known."""
+    line = str(play.get_path() or "").rpartition(":")[2]
+    return int(line) if line.isdigit() else 0
+
+
 def tasks_of(play: Play) -> t.Iterator[Task]:
     """Yield the tasks and handlers of a play and its roles, without those of includes that are read while it runs."""
     for block in [*play.compile(), *play.handlers]:

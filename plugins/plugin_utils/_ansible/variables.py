@@ -22,7 +22,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
 from .._alerts.model import AlertOverrides
 from .._alerts.run_context import LOCALHOST
 from .._alerts.settings import COUNTS, RAISING_STATUSES, read_count
-from .label_levels import label_levels
 from .play import stopped_hosts
 from .trust import TrustBoundary, all_facts, as_part_of, facts_of
 
@@ -213,6 +212,9 @@ class Variables:
         """The labels that were added here: those of all levels, and for one label the nearest one."""
         if self.all.get(LABELS) is None:
             return {}
+        # Only now: a run without labels does without.
+        from .label_levels import label_levels
+
         labels: dict[str, str] = {}
         for value in label_levels(
             LABELS,
@@ -227,7 +229,6 @@ class Variables:
 
     def _labels_of(self, value: t.Any) -> dict[str, str]:
         """Return the labels of one level. One that cannot be used is left out, with a warning."""
-        # Only now: a run without labels does without.
         from .._alerts.label_texts import label_of, read_labels_of_variable
 
         try:

@@ -5,20 +5,17 @@
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What a run knows, when it is judged, of what it could prove: where tasks stand now, which names decide, who is there.
-
-This file is read at every start of Ansible, so it imports only what a run without failures needs.
-"""
+"""What a run knows, when it is judged, of what it could prove: where tasks stand now, which names decide, who is there."""
 
 from __future__ import annotations
 
 import functools
 import typing as t
 
-from .._alerts.model import EVERY_NAME, AlertOverrides, Circumstances, name_digest
+from .._alerts.model import EVERY_NAME, AlertOverrides, Items, name_digest
 from .._ansible import results
 from .._ansible.narrowing import circumstances_of
-from .._ansible.places import place_of, place_of_result, written_digest
+from .._ansible.places import items_of, place_of, place_of_result, written_digest
 from .._ansible.play import id_of, inventory_names, tasks_of
 
 if t.TYPE_CHECKING:
@@ -35,40 +32,36 @@ if t.TYPE_CHECKING:
 
 
 class Evidence:
-    """Answers what the law of recovery asks of a run, apart from what happened in it."""
+    """Answers what the law of recovery asks of a run, apart from what happened in it.
+
+    :param first_play: of those that have begun.
+    :param project: the folder that paths are relative to.
+    :param included_tasks: those that were included so far; it grows while the run goes on.
+    """
 
     def __init__(
-        self, playbook: Playbook, recorder: RunRecorder, variables: PlayVariables
+        self,
+        playbook: Playbook,
+        first_play: Play,
+        project: str,
+        *,
+        recorder: RunRecorder,
+        variables: PlayVariables,
+        included_tasks: t.Sequence[Task],
     ) -> None:
         self._playbook = playbook
+        self._project = project
         self._recorder = recorder
         self._variables = variables
-        self._project = ""
-        self.circumstances = Circumstances()
+        self._included_tasks = included_tasks
+        self._noted_tasks = 0
+        self.circumstances = circumstances_of(first_play, project)
         self._names: DecidingNames | None = None
-        self._included_tasks: list[Task] = []
         # The tasks of the places that open alerts wait for, as they are now.
         self._tasks_at: dict[str, Task] = {}
         self._plays_looked_into: set[str] = set()
         self._lines: dict[tuple[str, str], frozenset[int] | None] = {}
         self._namespaces: dict[str, str | None] = {}
-
-    def run_started(self, play: Play, project: str) -> None:
-        """The first play begins.
-
-        :param project: the folder that paths are relative to.
-        """
-        self._project = project
-        self.circumstances = circumstances_of(play, project)
-
-    def task_started(self, task: Task) -> None:
-        """A task begins: one that was included has conditions that could not be known before."""
-        if task.get_first_parent_include() is None:
-            return
-        if self._names is not None:
-            self._names.note(task)
-        else:
-            self._included_tasks.append(task)
 
     # -- places
 
@@ -82,6 +75,20 @@ class Evidence:
         self._tasks_at.setdefault(place.key, results.task_of(result))
         return place
 
+    def items_of_result(self, result: TaskResult) -> Items:
+        """Return what became of the items of a task's loop; nothing for a task without one."""
+        task = results.task_of(result)
+        if not results.has_loop(task):
+            return Items()
+        from .._ansible.machines import delegate_of_items
+
+        template = self._variables.template_of(result)
+        return items_of(result, delegate_of_items(task, template))
+
+    def is_tracked(self, task: Task) -> bool:
+        """Say whether an open alert waits for a task of this name and action."""
+        return self._recorder.tracks_task(written_digest(task))
+
     def look_for_tracked_tasks(self, play: Play) -> None:
         """Find out where the tasks stand now that open alerts wait for: this run may not come to them."""
         if id_of(play) in self._plays_looked_into:
@@ -89,7 +96,7 @@ class Evidence:
             return
         self._plays_looked_into.add(id_of(play))
         for task in tasks_of(play):
-            if self._recorder.tracks_task(written_digest(task)):
+            if self.is_tracked(task):
                 place = place_of(task, self._project)
                 self._tasks_at[place.key] = task
                 self._recorder.defined(place)
@@ -147,9 +154,9 @@ class Evidence:
             self._names = DecidingNames(
                 task for play in plays for task in tasks_of(play)
             )
-            for task in self._included_tasks:
-                self._names.note(task)
-            self._included_tasks.clear()
+        for task in self._included_tasks[self._noted_tasks :]:
+            self._names.note(task)
+        self._noted_tasks = len(self._included_tasks)
         return self._names
 
     def _names_of_run(self) -> frozenset[str]:

@@ -22,7 +22,7 @@ import typing as t
 from ansible import context
 from ansible.errors import AnsibleError
 
-from .._alerts.model import Items
+from .._alerts.model import Circumstances
 from .._alerts.recorder import RunRecorder
 from .._alerts.run_context import (
     AD_HOC,
@@ -31,18 +31,16 @@ from .._alerts.run_context import (
     is_partial,
 )
 from .._ansible import results
-from .._ansible.narrowing import limit_leaves_somebody_out
-from .._ansible.places import items_of, line_of, written_digest
 from .._ansible.play import (
     MissingRoleDetector,
     hosts_of,
     id_of,
+    line_of,
     path_of,
     stopped_hosts,
 )
 from .._ansible.rescue import Rescues, is_in_rescue
 from .._ansible.variables import STATUS, PlayHosts
-from .evidence import Evidence
 from .integrations import Integrations
 from .play_variables import PlayVariables
 from .run_record import RunRecord
@@ -71,6 +69,7 @@ if t.TYPE_CHECKING:
     from .._alerts.tracker import AlertTracker
     from .._ansible.variables import Variables
     from .._delivery import Delivery
+    from .evidence import Evidence
 
 # Seconds. Whoever terminates a run may not wait long, and a container ends with its first process.
 _LONGEST_WAIT_WHEN_TERMINATED = 3.0
@@ -117,7 +116,9 @@ class RunReporter:
         self._variables = PlayVariables(
             settings.label_vars, warn=warn, redactor=redactor
         )
-        self._evidence = Evidence(playbook, self._recorder, self._variables)
+        self._playbook = playbook
+        # Their conditions and loops count among what decides about the run.
+        self._included_tasks: list[Task] = []
         self._integrations = Integrations(
             layers,
             delivery,
@@ -148,7 +149,6 @@ class RunReporter:
         self._take_missing_roles()
         if self._run is None:
             self._run = self._collect_run_context(play)
-            self._evidence.run_started(play, self._run.project)
             if self._settings.recovery == "stateless":
                 self._recorder.track_everybody()
             self._integrations.deliver_changes()
@@ -162,8 +162,11 @@ class RunReporter:
             batch=hosts.batch,
             line=line_of(play),
         )
-        if self._run.limited and limit_leaves_somebody_out(play):
-            self._recorder.limited()
+        if self._run.limited:
+            from .._ansible.narrowing import limit_leaves_somebody_out
+
+            if limit_leaves_somebody_out(play):
+                self._recorder.limited()
         variables = self._variables.of_play()
         if self._settings.recovery == "stateless" and variables.status:
             self._statuses.add(variables.status)
@@ -201,7 +204,8 @@ class RunReporter:
             # ansible-core 2.16 does not say for which hosts, and nobody reports that it was done.
             self._ending_task = id_of(task)
             self._recorder.play_cut_short()
-        self._evidence.task_started(task)
+        if task.get_first_parent_include() is not None:
+            self._included_tasks.append(task)
         if self._settings.recovery == "stateless" and STATUS in task.get_vars():
             # Which one is known only when it fails; closing one that is not open does nothing.
             self._statuses.update(("Critical", "Warning", "Info"))
@@ -228,7 +232,7 @@ class RunReporter:
         self._forget_missing_role(host)
         if id_of(task) == self._ending_task:
             self._recorder.play_not_cut_short()
-        if self._recorder.tracks and self._recorder.tracks_task(written_digest(task)):
+        if self._recorder.tracks and self._evidence.is_tracked(task):
             place = self._evidence.tracked_place(result)
             # In check mode, a module that cannot tell what it would do is skipped, too.
             if results.flag(task.check_mode, unclear=True):
@@ -287,7 +291,7 @@ class RunReporter:
     def _track_success(self, result: TaskResult, host: str, task: Task) -> None:
         """Note what an open alert may be waiting for: that a task works, or that a machine answers."""
         pretended = results.flag(task.check_mode, unclear=True)
-        if self._recorder.tracks_task(written_digest(task)):
+        if self._evidence.is_tracked(task):
             place = self._evidence.tracked_place(result)
             if pretended:
                 self._recorder.pretended(host, place)
@@ -295,7 +299,7 @@ class RunReporter:
                 self._recorder.succeeded(
                     host,
                     place,
-                    self._items_of(result),
+                    self._evidence.items_of_result(result),
                     run_once=results.flag(task.run_once, unclear=True),
                 )
         play = self._variables.play
@@ -312,22 +316,12 @@ class RunReporter:
                 else:
                     self._recorder.answered_elsewhere(machine)
 
-    def _items_of(self, result: TaskResult) -> Items:
-        task = results.task_of(result)
-        if not results.has_loop(task):
-            return Items()
-        from .._ansible.machines import delegate_of_items
-
-        return items_of(
-            result, delegate_of_items(task, self._variables.template_of(result))
-        )
-
     def _take(self, outcome: TaskOutcome, result: TaskResult, handled: str) -> None:
         task = results.task_of(result)
         outcome = dataclasses.replace(
             outcome,
             place=self._evidence.place_of_result(result),
-            items=self._items_of(result),
+            items=self._evidence.items_of_result(result),
             run_once=results.flag(task.run_once, unclear=True),
         )
         self._recorder.failed(outcome, handled=handled)
@@ -383,7 +377,9 @@ class RunReporter:
         """The run has come to its recap: close what works again, deliver, and say how things stand."""
         self._take_missing_roles()
         summary = self._recorder.finish(
-            stopped_hosts(self._variables.play), self._evidence.circumstances
+            stopped_hosts(self._variables.play),
+            # It matters only where there may be something to close.
+            Circumstances() if self._tracker is None else self._evidence.circumstances,
         )
         if self._tracker is not None:
             self._alert_tracker.update_group_alerts()
@@ -493,7 +489,6 @@ class RunReporter:
         can be.
         """
         self._run = self._collect_run_context(play)
-        self._evidence.run_started(play, self._run.project)
         self._variables.play = play
         self._integration = self._integrations.of(
             self._variables.of_play_or_extra_vars()
@@ -527,6 +522,22 @@ class RunReporter:
             for secret in self._delivery.location.secrets:
                 self._hide_key(secret)
         return self._tracker
+
+    @functools.cached_property
+    def _evidence(self) -> Evidence:
+        """What the run could prove, once somebody asks: in most runs nothing fails, and nothing is open."""
+        from .evidence import Evidence
+
+        if self._first_play is None:
+            raise RuntimeError("no play has started yet")
+        return Evidence(
+            self._playbook,
+            self._first_play,
+            self._run.project if self._run is not None else "",
+            recorder=self._recorder,
+            variables=self._variables,
+            included_tasks=self._included_tasks,
+        )
 
     @property
     def _raises(self) -> bool:

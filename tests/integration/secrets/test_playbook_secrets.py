@@ -272,7 +272,7 @@ def test_no_secret_gets_out(secretive: Leaks) -> None:
             "UNUSED": canaries["unused_environment"],
         },
     )
-    assert f"{len(hosts)} alerts raised" in run.output, run.output[-6000:]
+    assert f"{len(hosts)} of {len(hosts)} alerts NOT delivered" in run.output
     # They were there to be taken.
     assert canaries["db_password"] in run.output
     assert canaries.found_in(leaks.stored()) == []
