@@ -29,6 +29,7 @@ from tests.tools.progress import CommandFailed, say
 # With ansible_connection=gone, a host never answers.
 CONNECTION_PLUGINS = Path(__file__).resolve().parent / "connection_plugins"
 RUNTIME_REQUIREMENTS = ROOT / "requirements.txt"
+DATABASE_REQUIREMENTS = ROOT / "requirements-postgresql.txt"
 CORES_VARIABLE = "FLASHDUTY_TEST_CORES"
 
 # The controller's Pythons, as ansible-test of each release has them.
@@ -157,9 +158,13 @@ def make_core(version: str) -> Core:
     make_environment(
         folder,
         available()[version],
-        [requirement(version), *requests_requirement(version)],
+        [
+            requirement(version),
+            *requests_requirement(version),
+            *("-r", str(DATABASE_REQUIREMENTS)),
+        ],
         title=f"Installing ansible-core {version}",
-        depends_on=[RUNTIME_REQUIREMENTS],
+        depends_on=[RUNTIME_REQUIREMENTS, DATABASE_REQUIREMENTS],
     )
     return Core(version, folder)
 

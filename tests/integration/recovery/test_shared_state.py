@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from tests.postgres import PostgresServer, Wire, postgres
@@ -20,11 +18,8 @@ PLAYBOOK = playbook_of("First", "Second")
 
 
 @pytest.fixture
-def url(story: Story, postgres: PostgresServer) -> str:
-    """A database; the test is not run where the Python of Ansible has no driver."""
-    driver = subprocess.run([story.core.python, "-c", "import psycopg"], check=False)
-    if driver.returncode:
-        pytest.skip(f"{story.core.python} has no psycopg")
+def url(postgres: PostgresServer) -> str:
+    """A database."""
     return postgres.new_schema()
 
 
