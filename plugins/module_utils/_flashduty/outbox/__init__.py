@@ -12,6 +12,8 @@ This is the door to it. Nobody outside this package knows a path, a file name, o
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import sys
@@ -124,19 +126,40 @@ def _take_over_local(shared: Outbox, location: OutboxLocation) -> None:
     """Move into the database what this machine has kept while it could not be reached."""
     if not may_have_data(location):
         return
+    from .merge import merge
+
     try:
         local = open_outbox(location)
     except OutboxError:
         # Its own trouble: the database serves all the same.
         return
-    from .merge import merge
-
     try:
-        with local:
-            merge(local, shared)
+        with local, _first_in(location.path) as is_first:
+            if is_first:
+                merge(local, shared)
+    except DamagedOutbox:
+        return
     except BaseException:
         shared.close()
         raise
+
+
+@contextlib.contextmanager
+def _first_in(folder: str) -> t.Iterator[bool]:
+    """Say whether no other process is just moving what is in a folder; let none do so meanwhile."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        is_first = True
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            is_first = False
+        except OSError:
+            # Not every file system can do this. Two that move the same at once do no harm, but wait for each other.
+            pass
+        yield is_first
+    finally:
+        os.close(opened)
 
 
 def open_in_run(location: OutboxLocation) -> Outbox:

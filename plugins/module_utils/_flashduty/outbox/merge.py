@@ -23,7 +23,7 @@ from ..events import AlertEvent
 from .database import Database
 from .details import left_of
 from .ledger import LedgerWrite
-from .model import OpenAlert
+from .model import DamagedOutbox, OpenAlert
 from .runs import RunLedger, RunRecords
 
 if t.TYPE_CHECKING:
@@ -64,6 +64,7 @@ _STILL_CLOSED = (
 def merge(local: Outbox, shared: Outbox) -> int:
     """Move events, open alerts, closings, counts and runs; return how many events there were.
 
+    :raises DamagedOutbox: when the local one is not what was written.
     :raises OutboxError: when one of the two cannot be used. Nothing is lost then: the next merge goes on.
     """
     moved = 0
@@ -72,7 +73,13 @@ def merge(local: Outbox, shared: Outbox) -> int:
         runs = RunLedger(local).take_out()
         if batch is None and not runs:
             return moved
-        moved += _Merge(local, shared, batch or uuid.uuid4().hex).move(runs)
+        try:
+            moved += _Merge(local, shared, batch or uuid.uuid4().hex).move(runs)
+        except (ValueError, TypeError, KeyError) as exc:
+            # What is moved is read there, not only copied.
+            raise DamagedOutbox(
+                f"{local.place} is damaged: what was written is not there"
+            ) from exc
 
 
 def _mark(local: Database) -> str | None:
@@ -97,19 +104,16 @@ def _mark(local: Database) -> str | None:
         }
         # What a courier is just sending stays, and what follows it under the same key, too.
         marked = local.run(
-            "UPDATE flashduty_events SET claimed_by = :mover, claimed_until = :until WHERE NOT EXISTS"
-            " (SELECT 1 FROM flashduty_events AS sent WHERE sent.claimed_by <> :mover"
-            "  AND sent.claimed_until >= :now AND sent.fingerprint = flashduty_events.fingerprint"
-            "  AND sent.kind = flashduty_events.kind AND sent.key = flashduty_events.key)",
+            "UPDATE flashduty_events SET claimed_by = :mover, claimed_until = :until"
+            " WHERE (fingerprint, kind, key) NOT IN (SELECT fingerprint, kind, key FROM flashduty_events"
+            "  WHERE claimed_by IS NOT NULL AND claimed_by <> :mover AND claimed_until >= :now)",
             values,
         )
         # With such an event stays its alert: nobody else would know that it is open.
         marked += local.run(
-            "UPDATE flashduty_open_alerts SET batch = :batch WHERE NOT EXISTS"
-            " (SELECT 1 FROM flashduty_events AS staying WHERE staying.undeliverable_at IS NULL"
-            "  AND (staying.claimed_by IS NULL OR staying.claimed_by <> :mover) AND staying.kind = 'alert'"
-            "  AND staying.fingerprint = flashduty_open_alerts.fingerprint"
-            "  AND staying.key = flashduty_open_alerts.alert_key)",
+            "UPDATE flashduty_open_alerts SET batch = :batch"
+            " WHERE (fingerprint, alert_key) NOT IN (SELECT fingerprint, key FROM flashduty_events"
+            "  WHERE undeliverable_at IS NULL AND kind = 'alert' AND (claimed_by IS NULL OR claimed_by <> :mover))",
             values,
         )
         for table in ("flashduty_closings", "flashduty_pending_alerts"):
@@ -182,7 +186,8 @@ class _Merge:
                 }
                 for row in closings:
                     self._close(row, is_sent=_write_of(row) not in moving)
-                for row in alerts:
+                known = self._open_new(alerts, moving)
+                for row in known:
                     self._open(row, is_sent=_write_of(row) not in moving)
                 for row in pending:
                     self._count(row)
@@ -198,8 +203,7 @@ class _Merge:
             RunLedger(self._local_outbox).remove(runs)
             # What an event that stays belongs to is looked at again when that moves.
             self._local.run(
-                "DELETE FROM flashduty_writes WHERE NOT EXISTS (SELECT 1 FROM flashduty_events"
-                " WHERE flashduty_events.write_id = flashduty_writes.write_id)"
+                "DELETE FROM flashduty_writes WHERE write_id NOT IN (SELECT write_id FROM flashduty_events)"
             )
         return len(events)
 
@@ -337,6 +341,45 @@ class _Merge:
 
     def _refuse(self, row: Row) -> None:
         self._refused.add((row["fingerprint"], row["alert_key"], row["write_id"]))
+
+    def _open_new(
+        self, alerts: list[Row], moving: t.Container[tuple[str, str, str]]
+    ) -> list[Row]:
+        """Open, many at once, the alerts of which the database knows nothing; return the others, and those in doubt.
+
+        :param moving: the events that move as well.
+        """
+        others: list[Row] = []
+        new: list[Row] = []
+        for row in alerts:
+            # Not damaged: whoever reads it there has no other copy.
+            json.loads(row["details"])
+            certain = row["write_id"] not in self._made and _write_of(row) in moving
+            (new if certain else others).append(row)
+        for start in range(0, len(new), _MOST_AT_ONCE):
+            part = new[start : start + _MOST_AT_ONCE]
+            values: Row = {}
+            for number, row in enumerate(part):
+                values.update((f"{name}_{number}", row[name]) for name in _ALERT)
+                for name in ("opened_at", "raised_at"):
+                    values[f"{name}_{number}"] += self._ahead
+            rows = ", ".join(
+                f"({', '.join(f':{name}_{number}' for name in _ALERT)})"
+                for number in range(len(part))
+            )
+            opened = set(
+                self._shared.rows(
+                    f"INSERT INTO flashduty_open_alerts ({', '.join(_ALERT)}) VALUES {rows}"
+                    " ON CONFLICT (fingerprint, alert_key) DO NOTHING RETURNING fingerprint, alert_key",
+                    values,
+                )
+            )
+            others += [
+                row
+                for row in part
+                if (row["fingerprint"], row["alert_key"]) not in opened
+            ]
+        return others
 
     def _open(self, row: Row, *, is_sent: bool) -> None:
         """Open what was raised meanwhile, unless the database knew that already: it may have been closed since.

@@ -118,7 +118,10 @@ class PostgresDatabase:
     def run_each(self, sql: str, values: t.Iterable[Values]) -> None:
         """See ``Database``."""
         values = list(values)
-        if not values:
+        if len(values) < 2:
+            # It takes longer to say that there may be several.
+            for one in values:
+                self.run(sql, one)
             return
         statement = _translated(sql)
         # The deadline is for each part.

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import random
 import typing as t
 from pathlib import Path
@@ -357,6 +359,34 @@ def test_a_merge_whose_answer_is_lost_is_not_made_twice(
         assert [one.failures for one in shared.pending_alerts()] == [1]
     with open_outbox(direct.local()) as local:
         assert local.counts() == {"waiting": 0, "undeliverable": 0, "open_alerts": 0}
+
+
+def test_what_another_process_is_just_moving_is_not_waited_for(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    location = OutboxLocation(str(tmp_path), postgres.new_schema())
+    with open_outbox(location.local()) as local:
+        fail(local, "a", "x")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with open_outbox(location) as shared:
+        meanwhile = waiting(shared)
+    os.close(folder)
+    with open_outbox(location) as shared:
+        assert (meanwhile, waiting(shared)) == ([], [("a", "Critical")])
+
+
+def test_a_damaged_local_outbox_does_not_keep_a_run_from_the_database(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    location = OutboxLocation(str(tmp_path), postgres.new_schema())
+    with open_outbox(location.local()) as local:
+        fail(local, "a", "x")
+        local.database.run("UPDATE flashduty_open_alerts SET details = 'nothing'")
+    with open_outbox(location) as shared:
+        fail(shared, "b", "x")
+
+        assert ledger(shared) == {"b": {"x"}}
 
 
 # -- runs
