@@ -77,7 +77,7 @@ class LedgerWrite:
             "confirmed": int(confirmed),
         }
         # Whoever comes second waits here for the first, and finds what that one has written.
-        if not self.database.run(
+        if (self.fingerprint, alert.alert_key) in self.seen or not self.database.run(
             f"{_INSERT} ON CONFLICT (fingerprint, alert_key) DO NOTHING", values
         ):
             current = self.lock([alert.alert_key]).get(alert.alert_key)
