@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 import pytest
@@ -292,7 +293,9 @@ def test_no_secret_gets_out(secretive: Leaks) -> None:
     assert canaries.found_in(leaks.stored()) == []
 
     # What is not secret is still there.
-    assert alerts["in_stdout"]["description"].count("before [hidden] after") == 1
+    # From 2.22 on, ansible-core has masked it before we do.
+    masked = re.compile(r"before (\[hidden\]|\$\u2060?REDACTED\$) after")
+    assert len(masked.findall(alerts["in_stdout"]["description"])) == 1
     assert alerts["in_task_name"]["title"].startswith("Use [hidden] failed on")
     assert alerts["nolog_name"]["title"].startswith("Use {{ value }} failed on")
     assert alerts["as_label"]["labels"]["as_label"] == "[hidden]"
