@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 import typing as t
 
@@ -26,6 +27,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.open
     OpenApiClient,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.silencing import (
+    check_channel,
     find_channel,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
@@ -57,6 +59,7 @@ class ActionModule(ControllerAction):
                 "limit is less than 0: it must be a whole number, and 0 is all.",
                 option="limit",
             )
+        check_channel(options["channel"], options["channel_id"])
         connection = self.resolve_open_api(options)
         if options["keys"] == []:
             # No key matches no alert; the service would take it for all of them.
@@ -85,7 +88,9 @@ class ActionModule(ControllerAction):
             # One more tells whether there are more.
             items = list(
                 itertools.islice(
-                    find(query, ask, now=now), limit + 1 if limit else None
+                    find(query, ask, now=now),
+                    # It takes no larger number.
+                    min(limit + 1, sys.maxsize) if limit else None,
                 )
             )
         shown = items[:limit] if limit else items

@@ -24,6 +24,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     open_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    read_wait,
     resolve_count,
     resolve_outbox,
 )
@@ -71,6 +72,7 @@ class ActionModule(ControllerAction):
         location = resolve_outbox(layers)
         max_in_flight = resolve_count(layers, "max_in_flight", default=32, at_least=1)
         rate_limit = resolve_count(layers, "rate_limit", default=900)
+        wait = read_wait(options["wait"])
         connection = self.resolve(layers, kind="alert").connection
         result: Result = {
             **_describe([], [], []),
@@ -105,7 +107,7 @@ class ActionModule(ControllerAction):
                 deliver(
                     outbox,
                     connection,
-                    wait=options["wait"],
+                    wait=wait,
                     max_in_flight=max_in_flight,
                     rate_limit=rate_limit,
                 )

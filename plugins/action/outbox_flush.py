@@ -28,6 +28,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     has_integration_key,
+    read_wait,
     resolve_count,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
@@ -59,6 +60,7 @@ class ActionModule(ControllerAction):
         location = self.outbox_location(layers)
         max_in_flight = resolve_count(layers, "max_in_flight", default=32, at_least=1)
         rate_limit = resolve_count(layers, "rate_limit", default=900)
+        wait = read_wait(options["wait"])
         connections = self._connections(options)
         if not may_have_data(location):
             return {**_result(), "state_path": location.path}
@@ -69,7 +71,9 @@ class ActionModule(ControllerAction):
             else:
                 settled = []
                 changed = _settle_others(outbox, connections, options)
-                result = _flush(outbox, connections, options, max_in_flight, rate_limit)
+                result = _flush(
+                    outbox, connections, options, wait, max_in_flight, rate_limit
+                )
                 result["changed"] = result["changed"] or changed
             left = [one for one in _others(outbox, connections) if one not in settled]
             self._warn_of_what_stays(result, left)
@@ -215,6 +219,7 @@ def _flush(
     outbox: Outbox,
     connections: t.Mapping[str, Connection],
     options: t.Mapping[str, t.Any],
+    wait: float,
     max_in_flight: int,
     rate_limit: int,
 ) -> Result:
@@ -234,7 +239,7 @@ def _flush(
             # What is missing here, such as requests, is said at once and not after the wait.
             Client(connection).close()
             courier.post({"connection": dataclasses.asdict(connection)})
-        courier.post({"finish": options["wait"]})
+        courier.post({"finish": wait})
         courier.run()
     after = _Snapshot.of(outbox, connections)
     refused = max(0, len(after.refused) - len(before.refused))
@@ -251,7 +256,7 @@ def _flush(
         outbox.mark_reported(
             [connection.fingerprint for connection in connections.values()]
         )
-    complaint = _complaint(after, refused, options["wait"])
+    complaint = _complaint(after, refused, wait)
     return {**result, **complaint} if complaint else result
 
 

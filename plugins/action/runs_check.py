@@ -18,6 +18,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     RunLedger,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    read_wait,
     resolve_count,
     resolve_outbox,
 )
@@ -58,6 +59,7 @@ class ActionModule(ControllerAction):
         location = resolve_outbox(layers)
         max_in_flight = resolve_count(layers, "max_in_flight", default=32, at_least=1)
         rate_limit = resolve_count(layers, "rate_limit", default=900)
+        wait = read_wait(options["wait"])
         connection = self.resolve(layers, kind="alert").connection
         result: Result = {
             "changed": False,
@@ -80,7 +82,7 @@ class ActionModule(ControllerAction):
                 deliver(
                     outbox,
                     connection,
-                    wait=options["wait"],
+                    wait=wait,
                     max_in_flight=max_in_flight,
                     rate_limit=rate_limit,
                 )

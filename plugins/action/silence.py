@@ -11,6 +11,9 @@ import yaml
 from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
     silence_argument_spec,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+    ConfigurationError,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.open_api import (
     OpenApiClient,
 )
@@ -25,6 +28,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.sile
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.silencing import (
     Outcome,
+    check_channel,
     find_channel,
     remove_silence,
     set_silence,
@@ -56,6 +60,12 @@ class ActionModule(ControllerAction):
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         now = time.time()
+        check_channel(options["channel"], options["channel_id"])
+        if not options["channel"] and not options["channel_id"]:
+            raise ConfigurationError(
+                "A silence needs exactly one of channel and channel_id.",
+                option="channel",
+            )
         connection = self.resolve_open_api(options)
         wanted = _wanted(options, now)
         if wanted and only_excludes(wanted.filters):

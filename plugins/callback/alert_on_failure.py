@@ -153,6 +153,7 @@ options:
       - A whole run counts that came to its recap, whether hosts failed or not. One with C(--limit), C(--tags), C(--check)
         and the like does not, and neither does one in which no host took part.
       - A run with C(--check) does not make a playbook expected, and neither does an ad-hoc command.
+      - A playbook that is expected stays so when the option is taken away, until M(flashcat.flashduty.runs_check) forgets it.
       - A daily run is better given V(26h) than V(24h). It takes longer on some days, and on the day on which summer time
         ends there are 25 hours between two runs.
       - The variable C(flashduty_expected_every) of a play does the same for one playbook.

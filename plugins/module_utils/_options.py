@@ -51,6 +51,7 @@ from ._flashduty.push_url import (
 )
 
 DEFAULT_STATE_PATH = "~/.ansible/flashduty"
+_LONGEST_WAIT = 100 * 365 * 86400
 
 # What Flashduty's own tools call the address of the Open API.
 BASE_URL_VARIABLE = "FLASHDUTY_BASE_URL"
@@ -427,6 +428,19 @@ def resolve_count(
     )
 
 
+def read_wait(value: float) -> float:
+    """Return for how long a task may try to deliver.
+
+    :raises ConfigurationError: when it is no time; what is not a number would never be over.
+    """
+    if not 0 <= value < _LONGEST_WAIT:
+        raise ConfigurationError(
+            f"wait is {value:g}: it must be a number of seconds, 0 or more, and less than 100 years.",
+            option="wait",
+        )
+    return value
+
+
 def _for_kind(option: str, kind: str) -> str:
     """Return the name of an option that holds a key, for alerts or for changes."""
     return _CHANGE_PREFIX + option if kind == "change" else option
@@ -483,11 +497,11 @@ def _find_app_key(layers: t.Sequence[Layer]) -> tuple[str, str]:
     found = _find_secret(layers, _APP_KEY_OPTIONS, _APP_KEY)
     if found:
         return found
-    places = ", ".join(
-        layer.display_name("app_key")
-        for layer in layers
-        if not layer.is_default and layer.display_name("app_key") != BASE_URL_VARIABLE
+    # The vars of a play have no app key: that layer names it as the task does.
+    names = dict.fromkeys(
+        layer.display_name("app_key") for layer in layers if not layer.is_default
     )
+    places = ", ".join(name for name in names if name != BASE_URL_VARIABLE)
     raise ConfigurationError(
         "There is no app key, which the Open API needs: an integration key does not serve there.",
         option="app_key",

@@ -49,6 +49,23 @@ class Outcome:
     request_id: str | None
 
 
+def check_channel(name: str | None, number: int | None) -> None:
+    """Refuse what is no channel, such as the value of a variable that is empty.
+
+    :raises ConfigurationError: the service would take it for every channel, or for one of another name.
+    """
+    if name is not None and not name.strip():
+        raise ConfigurationError(
+            "channel is empty: give a name, or leave it out.", option="channel"
+        )
+    if number is not None and number < 1:
+        raise ConfigurationError(
+            f"channel_id is {number}: it must be 1 or more.",
+            option="channel_id",
+            hint="It stands in the channel's URL in the Flashduty console.",
+        )
+
+
 def find_channel(client: OpenApiClient, name: str) -> int:
     """Return the id of the channel of that name.
 

@@ -24,8 +24,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
     environment_layer,
     has_integration_key,
     ini_layer,
+    read_wait,
     resolve_connection,
     resolve_count,
+    resolve_open_api,
     resolve_outbox,
     task_layer,
 )
@@ -714,6 +716,28 @@ class TestCounts:
         ):
             environ = {"FLASHDUTY_MAX_IN_FLIGHT": "0"}
             resolve_count(layers({}, environ), "max_in_flight", default=8, at_least=1)
+
+
+class TestWaiting:
+    @pytest.mark.parametrize("wait", [0.0, 0.5, 600.0])
+    def test_a_time_is_taken(self, wait: float) -> None:
+        assert read_wait(wait) == wait
+
+    @pytest.mark.parametrize("wait", [-1.0, float("nan"), float("inf"), 1e300], ids=str)
+    def test_what_would_never_be_over_is_not(self, wait: float) -> None:
+        """Asked to wait for NaN seconds, the courier went round and round for ever."""
+        with pytest.raises(ConfigurationError, match="wait is .* 0 or more"):
+            read_wait(wait)
+
+
+class TestMissingAppKey:
+    def test_each_place_is_named_once(self) -> None:
+        variables = Layer("variables", {}.get)
+        with pytest.raises(ConfigurationError) as caught:
+            resolve_open_api([task_layer({}), variables, environment_layer({})])
+        assert caught.value.hint.startswith(
+            "Set one of app_key, FLASHDUTY_APP_KEY, or app_key_file"
+        )
 
 
 class TestArgumentSpecs:

@@ -29,6 +29,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.sile
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.silencing import (
     SilenceDiffers,
+    check_channel,
     find_channel,
     remove_silence,
     set_silence,
@@ -116,6 +117,30 @@ class TestChannels:
 
         with pytest.raises(ConfigurationError, match=problem):
             find_channel(client, "Storage")
+
+    @pytest.mark.parametrize(
+        ("name", "number", "problem"),
+        [
+            ("", None, "channel is empty"),
+            (" ", None, "channel is empty"),
+            (None, 0, "channel_id is 0"),
+            (None, -1, "channel_id is -1"),
+        ],
+    )
+    def test_an_empty_variable_is_no_channel(
+        self, name: str | None, number: int | None, problem: str
+    ) -> None:
+        """The service would answer for all channels, or for none, which opens the gate of a deployment."""
+        with pytest.raises(ConfigurationError, match=problem):
+            check_channel(name, number)
+
+    @pytest.mark.parametrize(
+        ("name", "number"), [(None, None), ("Storage", None), (None, 1)]
+    )
+    def test_what_may_be_one_is_taken(
+        self, name: str | None, number: int | None
+    ) -> None:
+        check_channel(name, number)
 
 
 class TestSetting:
