@@ -217,8 +217,19 @@ def open_failover(
 
 
 def may_have_data(location: OutboxLocation) -> bool:
-    """Say whether there may be anything in the outbox, without opening it. Of a database nobody knows."""
-    return bool(location.url) or os.path.exists(os.path.join(location.path, FILE_NAME))
+    """Say whether there may be anything in the outbox, without opening it. Of a database nobody knows.
+
+    Neither does anybody of a folder that may not be looked into; opening it says why.
+    """
+    if location.url:
+        return True
+    try:
+        os.stat(os.path.join(location.path, FILE_NAME))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def remove_delivered(location: OutboxLocation) -> None:

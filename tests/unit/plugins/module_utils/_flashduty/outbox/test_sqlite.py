@@ -383,6 +383,14 @@ def test_nothing_is_made_only_to_look(tmp_path: Path) -> None:
     assert may_have_data(location)
 
 
+def test_nobody_knows_what_is_in_a_folder_that_cannot_be_looked_into(
+    tmp_path: Path,
+) -> None:
+    """The watch for missed runs said that all is well, with the folder of another user."""
+    (tmp_path / "file").touch()
+    assert may_have_data(OutboxLocation(path=str(tmp_path / "file")))
+
+
 # -- what is committed stays
 
 
