@@ -28,6 +28,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.open
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.silencing import (
     check_channel,
+    check_channel_exists,
     find_channel,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
@@ -93,6 +94,8 @@ class ActionModule(ControllerAction):
                     min(limit + 1, sys.maxsize) if limit else None,
                 )
             )
+            if options["channel_id"] is not None and not items:
+                check_channel_exists(client, options["channel_id"])
         shown = items[:limit] if limit else items
         shown.sort(key=lambda item: item.get("last_time") or 0, reverse=True)
         console = console_of(connection.url)

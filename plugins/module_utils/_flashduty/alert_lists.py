@@ -18,7 +18,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .durations import parse_duration
-from .errors import ConfigurationError
+from .errors import ConfigurationError, UnexpectedResponse
 from .events import label_text
 from .silences import read_moment
 
@@ -157,9 +157,16 @@ def _pages(payload: dict[str, t.Any], ask: Ask) -> t.Iterator[dict[str, t.Any]]:
         data = ask({**payload, "search_after_ctx": cursor} if cursor else payload)
         yield from data.get("items") or ()
         last, cursor = cursor, str(data.get("search_after_ctx") or "")
-        # A cursor that does not move would be asked for ever.
-        if not data.get("has_next_page") or not cursor or cursor == last:
+        if not data.get("has_next_page"):
             return
+        if not cursor or cursor == last:
+            # It would be asked for ever; and a list that is too short would be taken for the whole.
+            raise UnexpectedResponse(
+                "Flashduty's list of alerts goes on, but it does not say where.",
+                hint="Narrow the question, and tell Flashduty's support.",
+                http_status=200,
+                retryable=False,
+            )
 
 
 def _has_labels(

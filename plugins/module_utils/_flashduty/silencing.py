@@ -71,18 +71,11 @@ def find_channel(client: OpenApiClient, name: str) -> int:
 
     :raises ConfigurationError: when there is none, or more than one.
     """
-    found: list[int] = []
-    page, rest = 1, True
-    while rest and page <= 100:
-        data = client.call(
-            "/channel/list", {"channel_name": name, "p": page, "limit": 100}
-        ).data
-        found += [
-            int(item["channel_id"])
-            for item in data.get("items") or ()
-            if item.get("channel_name") == name
-        ]
-        page, rest = page + 1, bool(data.get("has_next_page"))
+    found = [
+        number
+        for number, its_name in _channels(client, {"channel_name": name})
+        if its_name == name
+    ]
     if len(found) == 1:
         return found[0]
     problem = "There is no channel" if not found else "There is more than one channel"
@@ -91,6 +84,31 @@ def find_channel(client: OpenApiClient, name: str) -> int:
         option="channel",
         hint="Check the name in the Flashduty console, or give channel_id, which stands in the channel's URL.",
     )
+
+
+def check_channel_exists(client: OpenApiClient, number: int) -> None:
+    """Ask whether there is a channel of that id: that nothing is open in one that is not there is no good news.
+
+    :raises ConfigurationError: when there is none.
+    """
+    if all(number != found for found, _name in _channels(client, {})):
+        raise ConfigurationError(
+            f"There is no channel of the id {number} that the app key's owner may see.",
+            option="channel_id",
+            hint="It stands in the channel's URL in the Flashduty console.",
+        )
+
+
+def _channels(
+    client: OpenApiClient, query: dict[str, t.Any]
+) -> t.Iterator[tuple[int, str | None]]:
+    """Yield the ids and names of channels."""
+    page, rest = 1, True
+    while rest and page <= 100:
+        data = client.call("/channel/list", {**query, "p": page, "limit": 100}).data
+        for item in data.get("items") or ():
+            yield int(item["channel_id"]), item.get("channel_name")
+        page, rest = page + 1, bool(data.get("has_next_page"))
 
 
 def set_silence(

@@ -23,7 +23,7 @@ import pytest
 from tests.emulator.control import Emulator, EmulatorError
 from tests.emulator.keys import ALERT_KEY, CHANGE_KEY
 
-from .conftest import Client
+from .conftest import Answer, Client
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -165,7 +165,7 @@ def test_limits_answer_429_and_say_when_to_come_again() -> None:
         client = Client(emulator)
         connection = client.connect()
         body = b'{"title_rule": "t", "event_status": "Info"}'
-        answers = []
+        answers: list[Answer] = []
         # A slow machine comes to the limit of a minute first.
         while len(answers) <= 1000 and (not answers or answers[-1].status == 200):
             answers.append(client.send(body=body, connection=connection))

@@ -732,7 +732,7 @@ class TestWaiting:
 
 class TestMissingAppKey:
     def test_each_place_is_named_once(self) -> None:
-        variables = Layer("variables", {}.get)
+        variables = Layer("variables", lambda _option: None)
         with pytest.raises(ConfigurationError) as caught:
             resolve_open_api([task_layer({}), variables, environment_layer({})])
         assert caught.value.hint.startswith(

@@ -21,6 +21,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.aler
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
+    UnexpectedResponse,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,14 +136,16 @@ def test_labels_are_compared_here() -> None:
     assert numbers(Query(NOW - DAY, labels=labels), service) == [1]
 
 
-def test_a_cursor_that_does_not_move_ends_the_list() -> None:
+def test_a_cursor_that_does_not_move_is_an_error() -> None:
+    """A list that is too short would open the gate of a deployment."""
     asked: list[Item] = []
 
     def ask(payload: Item) -> Item:
         asked.append(payload)
         return {"items": [], "has_next_page": True, "search_after_ctx": "same"}
 
-    assert list(find(Query(NOW - DAY), ask, now=NOW)) == []
+    with pytest.raises(UnexpectedResponse, match="goes on"):
+        list(find(Query(NOW - DAY), ask, now=NOW))
     assert len(asked) == 2
 
 

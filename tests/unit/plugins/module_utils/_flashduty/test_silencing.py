@@ -30,6 +30,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.sile
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.silencing import (
     SilenceDiffers,
     check_channel,
+    check_channel_exists,
     find_channel,
     remove_silence,
     set_silence,
@@ -141,6 +142,12 @@ class TestChannels:
         self, name: str | None, number: int | None
     ) -> None:
         check_channel(name, number)
+
+    def test_an_id_that_nobody_has_is_no_channel(self, client: OpenApiClient) -> None:
+        check_channel_exists(client, CHANNEL)
+
+        with pytest.raises(ConfigurationError, match="no channel of the id 999"):
+            check_channel_exists(client, 999)
 
 
 class TestSetting:
