@@ -209,11 +209,12 @@ class Delivery:
             self._wake_courier()
         return stored
 
-    def flush(self, timeout: float) -> DeliveryReport:
+    def flush(self, timeout: float, *, alone: float = 0.0) -> DeliveryReport:
         """Let the courier empty the outbox and end, and return how things stand then.
 
         :param timeout: seconds to wait at most; a run that has no events of its own waits less, so that a service that is
             away does not slow down each run that has nothing to say.
+        :param alone: seconds that the courier may go on after that, while the run ends.
         """
         if not self._has_own_events:
             attempt = max((c.timeout for c in self._connections.values()), default=0.0)
@@ -230,7 +231,7 @@ class Delivery:
                 # Tasks of this run have left it there.
                 self._start_courier()
         if self._courier is not None:
-            self._send_finish(timeout)
+            self._send_finish(timeout + alone)
             if (
                 not self._wait(deadline)
                 and time.monotonic() < deadline

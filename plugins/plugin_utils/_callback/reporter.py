@@ -73,6 +73,8 @@ if t.TYPE_CHECKING:
 
 # Seconds. Whoever terminates a run may not wait long, and a container ends with its first process.
 _LONGEST_WAIT_WHEN_TERMINATED = 3.0
+# Seconds that the courier goes on alone after that: a service manager may wait for it, too.
+_AFTER_TERMINATION = 10.0
 # Seconds that the courier goes on alone after Ctrl-C.
 _AFTER_INTERRUPTION = 60.0
 
@@ -441,12 +443,13 @@ class RunReporter:
             self._delivery.detach(_AFTER_INTERRUPTION)
         elif how == "terminated":
             self._deliver(
-                min(self._settings.flush_timeout, _LONGEST_WAIT_WHEN_TERMINATED)
+                min(self._settings.flush_timeout, _LONGEST_WAIT_WHEN_TERMINATED),
+                alone=_AFTER_TERMINATION,
             )
         else:
             self._deliver(self._settings.flush_timeout)
 
-    def _deliver(self, timeout: float) -> None:
+    def _deliver(self, timeout: float, *, alone: float = 0.0) -> None:
         if self._settings.dry_run:
             if self._tracker is not None and self._tracker.would_send:
                 from .summary import preview
@@ -455,7 +458,7 @@ class RunReporter:
                     self._say(line)
             return
         self._integrations.deliver_changes()
-        report = self._delivery.flush(timeout)
+        report = self._delivery.flush(timeout, alone=alone)
         lines: list[str] = []
         if self._tracker or self._closed_with_run or report.has_news:
             from .summary import news_of, summary_lines

@@ -120,12 +120,13 @@ def test_what_cannot_be_delivered_is_kept_for_the_next_run(
 ) -> None:
     stage.flashduty.misbehave(fault)
 
-    run = stage.play(FAILING, flush_timeout="3", **options)
+    run = stage.play(FAILING, flush_timeout="8", **options)
 
     assert closing_line(run).startswith("Flashduty: 3 of 3 alerts NOT delivered: ")
     assert closing_line(run).endswith(KEPT)
     assert reason in closing_line(run)
-    assert run.duration < plain.duration + 3 + 5
+    # Not for as long as some of these would take.
+    assert run.duration < plain.duration + 8 + 20
     assert_same_run(run, plain)
     stage.flashduty.reset()
     later = stage.play_something_else()
@@ -137,7 +138,7 @@ def test_a_service_that_is_away_gets_it_later_with_the_time_at_which_it_happened
     stage: Stage,
 ) -> None:
     stage.flashduty.stop()
-    run = stage.play(FAILING, flush_timeout="1")
+    run = stage.play(FAILING, flush_timeout="8")
     stage.flashduty.start()
 
     stage.play_something_else()
@@ -176,14 +177,14 @@ def test_a_wrong_key_is_told_once_and_the_events_are_kept_aside(stage: Stage) ->
         " ansible-playbook flashcat.flashduty.housekeeping -e retry=true"
     )
     assert "0" * 32 not in run.output
-    assert run.duration < 15
+    assert run.duration < 60
     assert closing_line(later) == ""
 
 
 def test_a_name_that_is_unknown_is_told(stage: Stage, plain: PlaybookRun) -> None:
     url = "http://flashduty.invalid/event/push/alert/standard?integration_key=abc"
 
-    run = stage.play(FAILING, push_url=url, flush_timeout="2")
+    run = stage.play(FAILING, push_url=url, flush_timeout="8")
 
     assert (
         "3 of 3 alerts NOT delivered: name not resolved at http://flashduty.invalid"
@@ -194,7 +195,7 @@ def test_a_name_that_is_unknown_is_told(stage: Stage, plain: PlaybookRun) -> Non
 
 def test_a_certificate_that_is_not_trusted_is_told(stage: Stage) -> None:
     with Emulator(tls=True) as emulator:
-        run = stage.play(FAILING, push_url=emulator.push_url, flush_timeout="2")
+        run = stage.play(FAILING, push_url=emulator.push_url, flush_timeout="8")
         assert emulator.requests() == []
 
         stage.play_something_else(
@@ -210,7 +211,7 @@ def test_a_missing_certificate_file_is_told(stage: Stage) -> None:
 
     assert run.rc == 2
     assert "/nowhere/ca.pem" in run.output
-    assert run.duration < 15
+    assert run.duration < 60
 
 
 def test_two_runs_at_once_share_the_way(stage: Stage) -> None:

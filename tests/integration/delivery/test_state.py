@@ -166,7 +166,7 @@ def test_ten_thousand_waiting_events_hold_up_no_run(
 
     run = stage.play(FAILING, flush_timeout="2", rate_limit="0")
 
-    assert run.duration < plain.duration + 2 + 5
+    assert run.duration < plain.duration + 2 + 20
     assert_same_run(run, plain)
     delivered = len(stage.flashduty.events())
     assert delivered > 100

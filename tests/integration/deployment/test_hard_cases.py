@@ -146,7 +146,7 @@ def test_a_service_that_hangs_costs_no_more_than_its_timeouts(one_shop: Shop) ->
 
     assert run.rc == 0
     # Two steps with something to tell, each of which waits once.
-    assert run.duration < usual.duration * 1.5 + 2 * 0.5 + 2
+    assert run.duration < usual.duration * 2 + 2 * 0.5 + 10
 
 
 def test_what_no_log_hides_is_hidden(shop: Shop) -> None:
