@@ -169,7 +169,7 @@ def test_ten_thousand_waiting_events_hold_up_no_run(
     assert run.duration < plain.duration + 2 + 20
     assert_same_run(run, plain)
     delivered = len(stage.flashduty.events())
-    assert delivered > 100
+    assert delivered > 10
     with outbox_of(stage.state) as outbox:
         assert outbox.counts()["waiting"] + delivered >= 10_003
     assert "NOT delivered" in closing_line(run)
