@@ -197,7 +197,7 @@ def test_a_server_that_hangs_is_left_in_time(flashduty: Emulator) -> None:
     assert isinstance(error, TimeoutReached)
     assert str(error).startswith(f"{flashduty.url} did not answer within 0.3 seconds.")
     assert (error.code, error.retryable) == ("Timeout", True)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     flashduty.behave()
 
 
@@ -208,7 +208,7 @@ def test_an_answer_in_drops_is_not_waited_for_longer(flashduty: Emulator) -> Non
     error = failure(connection_to(flashduty, timeout=0.5))
 
     assert isinstance(error, TimeoutReached)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_a_slow_answer_in_time_is_one(flashduty: Emulator) -> None:
@@ -230,7 +230,7 @@ def test_headers_in_drops_are_not_waited_for_longer() -> None:
         error = failure(Connection("key", server.url, timeout=0.5))
 
     assert isinstance(error, TimeoutReached)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_a_connection_that_comes_not_about_is_given_up_in_time() -> None:
@@ -246,7 +246,7 @@ def test_a_connection_that_comes_not_about_is_given_up_in_time() -> None:
         )
 
     assert isinstance(error, TimeoutReached)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_the_timeout_starts_anew_for_each_answer(flashduty: Emulator) -> None:
