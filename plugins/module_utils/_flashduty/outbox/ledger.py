@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from .database import Database
 from .details import Details, causes_in, left_of, united
 from .model import OpenAlert
+from .statements import in_clause
 
 # What this process has last seen of open alerts: their details as text, by integration and key.
 Seen = dict[tuple[str, str], str]
@@ -156,12 +157,11 @@ class LedgerWrite:
         found = {}
         for start in range(0, len(ordered), _MOST_VALUES):
             part = ordered[start : start + _MOST_VALUES]
-            names = [f"key_{number}" for number in range(len(part))]
+            clause, values = in_clause("alert_key", part)
             rows = self.database.rows(
                 "SELECT alert_key, details, raised_at FROM flashduty_open_alerts WHERE fingerprint = :fingerprint"
-                f" AND alert_key IN ({', '.join(f':{name}' for name in names)}) ORDER BY alert_key"
-                f"{self.database.for_update}",
-                {"fingerprint": self.fingerprint, **dict(zip(names, part))},
+                f" AND {clause} ORDER BY alert_key{self.database.for_update}",
+                {"fingerprint": self.fingerprint, **values},
             )
             found.update({row[0]: LockedAlert(row[1], row[2]) for row in rows})
         return found

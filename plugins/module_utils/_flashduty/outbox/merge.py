@@ -25,11 +25,10 @@ from .details import left_of
 from .ledger import LedgerWrite
 from .model import DamagedOutbox, OpenAlert
 from .runs import RunLedger, RunRecords
+from .statements import Row, insert_into, read_rows
 
 if t.TYPE_CHECKING:
     from .queue import Outbox
-
-Row = dict[str, t.Any]
 
 # A courier of this machine leaves alone what another one has claimed, and so what is about to move.
 _MOVING = "moving:"
@@ -148,26 +147,30 @@ class _Merge:
         :param runs: what moves with it. To move that twice changes nothing, so it needs no mark.
         """
         mark = {"batch": self._batch, "mover": _MOVING + self._batch}
-        events = _read(
-            self._local, "events", _EVENT, "claimed_by = :mover ORDER BY id", mark
-        )
-        alerts = _read(
+        events = read_rows(
             self._local,
-            "open_alerts",
+            "flashduty_events",
+            _EVENT,
+            "claimed_by = :mover ORDER BY id",
+            mark,
+        )
+        alerts = read_rows(
+            self._local,
+            "flashduty_open_alerts",
             _ALERT,
             "batch = :batch ORDER BY fingerprint, alert_key",
             mark,
         )
-        closings = _read(
+        closings = read_rows(
             self._local,
-            "closings",
+            "flashduty_closings",
             _CLOSING,
             "batch = :batch ORDER BY closed_at, fingerprint, alert_key",
             mark,
         )
-        pending = _read(
+        pending = read_rows(
             self._local,
-            "pending_alerts",
+            "flashduty_pending_alerts",
             _PENDING,
             "batch = :batch ORDER BY fingerprint, alert_key",
             mark,
@@ -315,8 +318,7 @@ class _Merge:
                 row,
             )
             self._shared.run(
-                f"INSERT INTO flashduty_closings ({', '.join(_CLOSING)})"
-                f" VALUES ({', '.join(f':{name}' for name in _CLOSING)})"
+                f"{insert_into('flashduty_closings', _CLOSING)}"
                 " ON CONFLICT (write_id, what, fingerprint, alert_key) DO NOTHING",
                 {**row, "closed_at": closed_at},
             )
@@ -330,9 +332,9 @@ class _Merge:
 
     def _known(self, row: Row) -> Row | None:
         """Return what the database knows of an open alert."""
-        found = _read(
+        found = read_rows(
             self._shared,
-            "open_alerts",
+            "flashduty_open_alerts",
             _ALERT,
             "fingerprint = :fingerprint AND alert_key = :alert_key",
             row,
@@ -419,8 +421,7 @@ class _Merge:
         ):
             return
         self._shared.run(
-            f"INSERT INTO flashduty_pending_alerts ({', '.join(_PENDING)})"
-            f" VALUES ({', '.join(f':{name}' for name in _PENDING)})"
+            f"{insert_into('flashduty_pending_alerts', _PENDING)}"
             " ON CONFLICT (fingerprint, alert_key) DO UPDATE SET title = excluded.title, status = excluded.status,"
             " details = excluded.details, needed = excluded.needed,"
             # It is raised by the next failure, not by a merge.
@@ -431,7 +432,7 @@ class _Merge:
 
     def _queue(self, events: t.Iterable[Row]) -> None:
         self._shared.run_each(
-            f"INSERT INTO flashduty_events ({', '.join(_EVENT)}) VALUES ({', '.join(f':{name}' for name in _EVENT)})",
+            insert_into("flashduty_events", _EVENT),
             [
                 {**row, "added_at": row["added_at"] + self._ahead}
                 for row in events
@@ -464,16 +465,3 @@ class _Merge:
 
 def _write_of(row: Row) -> tuple[str, str, str]:
     return row["fingerprint"], row["alert_key"], row["write_id"]
-
-
-def _read(
-    database: Database,
-    table: str,
-    columns: t.Sequence[str],
-    which: str,
-    values: t.Mapping[str, t.Any],
-) -> list[Row]:
-    rows = database.rows(
-        f"SELECT {', '.join(columns)} FROM flashduty_{table} WHERE {which}", values
-    )
-    return [dict(zip(columns, row)) for row in rows]

@@ -37,6 +37,7 @@ from .model import (
     new_write_id,
 )
 from .rate_limit import WINDOW, allowance, bucket_of
+from .statements import in_clause
 
 # Stale alerts mislead, and an unattended outbox must not fill the disk.
 MAX_AGE = 7 * 86400.0
@@ -284,7 +285,7 @@ class Outbox:
 
     def status(self, fingerprints: t.Iterable[str]) -> QueueStatus:
         """Return what waits and what was refused for these integrations."""
-        clause, values = _in_clause("fingerprint", fingerprints)
+        clause, values = in_clause("fingerprint", fingerprints)
         ((waiting,),) = self._database.rows(
             f"SELECT count(*) FROM flashduty_events WHERE {_WAITS} AND {clause}",
             values,
@@ -307,7 +308,7 @@ class Outbox:
 
     def is_quiet(self, fingerprints: t.Iterable[str]) -> bool:
         """Say whether there is nothing to tell of at the end of a run for these integrations: no event, nothing of others."""
-        clause, values = _in_clause("fingerprint", fingerprints)
+        clause, values = in_clause("fingerprint", fingerprints)
         others = " UNION ALL ".join(
             f"SELECT 1 FROM {table} WHERE NOT ({clause})"
             for table in ("flashduty_open_alerts", "flashduty_pending_alerts")
@@ -318,7 +319,7 @@ class Outbox:
 
     def waiting_keys(self, fingerprints: t.Iterable[str]) -> frozenset[str]:
         """Return the keys of the events that are not delivered yet for these integrations."""
-        clause, values = _in_clause("fingerprint", fingerprints)
+        clause, values = in_clause("fingerprint", fingerprints)
         rows = self._database.rows(
             f"SELECT DISTINCT key FROM flashduty_events WHERE {_WAITS} AND {clause}",
             values,
@@ -329,7 +330,7 @@ class Outbox:
         self, fingerprints: t.Iterable[str]
     ) -> list[tuple[str, dict[str, t.Any]]]:
         """Return keys and errors of the events that were refused for good, and that nobody was told of yet."""
-        clause, values = _in_clause("fingerprint", fingerprints)
+        clause, values = in_clause("fingerprint", fingerprints)
         rows = self._database.rows(
             "SELECT key, error FROM flashduty_events WHERE undeliverable_at IS NOT NULL AND reported = 0"
             f" AND {clause} ORDER BY id",
@@ -345,7 +346,7 @@ class Outbox:
         key: str | None = None,
     ) -> bool:
         """Say whether anything waits for these integrations; of one kind and key, where given."""
-        clause, values = _in_clause("fingerprint", fingerprints)
+        clause, values = in_clause("fingerprint", fingerprints)
         where, more = _where(kind=kind, key=key)
         return bool(
             self._database.rows(
@@ -356,7 +357,7 @@ class Outbox:
 
     def mark_reported(self, fingerprints: t.Iterable[str]) -> None:
         """Note that a person was told of all that was refused for these integrations."""
-        clause, values = _in_clause("fingerprint", fingerprints)
+        clause, values = in_clause("fingerprint", fingerprints)
         with self._database.transaction():
             self._database.run(
                 "UPDATE flashduty_events SET reported = 1 WHERE undeliverable_at IS NOT NULL AND reported = 0"
@@ -657,7 +658,7 @@ class Outbox:
         :param others: the fingerprints of those that are no longer in force. What a courier is just sending stays.
         :returns: the number of events, of open alerts and of counted failures that were moved.
         """
-        clause, values = _in_clause("fingerprint", set(others) - {fingerprint})
+        clause, values = in_clause("fingerprint", set(others) - {fingerprint})
         values.update(mine=fingerprint, server=server, kind=kind)
         moved = 0
         with self._database.transaction():
@@ -692,7 +693,7 @@ class Outbox:
 
         :returns: the number of all that there were.
         """
-        clause, values = _in_clause("fingerprint", fingerprints)
+        clause, values = in_clause("fingerprint", fingerprints)
         with self._database.transaction():
             return sum(
                 self._database.run(f"DELETE FROM {table} WHERE {clause}", values)
@@ -791,11 +792,3 @@ def _where(**equal: str | None) -> tuple[str, dict[str, str]]:
     """Return further conditions, for those columns that have a value, and their parameters."""
     values = {name: value for name, value in equal.items() if value is not None}
     return "".join(f" AND {name} = :{name}" for name in values), values
-
-
-def _in_clause(column: str, values: t.Iterable[str]) -> tuple[str, dict[str, str]]:
-    """Return the condition that a column has one of these values, and its parameters."""
-    named = {f"{column}_{number}": value for number, value in enumerate(values)}
-    if not named:
-        return "1 = 0", {}
-    return f"{column} IN ({', '.join(f':{name}' for name in named)})", named

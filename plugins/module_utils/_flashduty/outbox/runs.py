@@ -21,6 +21,7 @@ from ..durations import format_duration
 from ..events import AlertEvent
 from ..processes import is_gone, is_here
 from .model import OpenAlert
+from .statements import Row, in_clause, insert_into, read_rows
 
 if t.TYPE_CHECKING:
     from .database import Values
@@ -226,8 +227,8 @@ class ExpectedPlaybook:
 class RunRecords:
     """What one ledger knows and another one is to have: the rows of runs and of expected playbooks, by column."""
 
-    runs: t.Sequence[dict[str, t.Any]]
-    expected: t.Sequence[dict[str, t.Any]]
+    runs: t.Sequence[Row]
+    expected: t.Sequence[Row]
 
     def __bool__(self) -> bool:
         return bool(self.runs or self.expected)
@@ -495,9 +496,8 @@ class RunLedger:
 
     def _raise_some(self, missed: list[ExpectedPlaybook]) -> list[ExpectedPlaybook]:
         now = self._db.now()
-        names = {f"origin_{number}": one.origin for number, one in enumerate(missed)}
+        these, names = in_clause("origin", [one.origin for one in missed])
         values = {**names, "now": now, "later": now + _TOLERANCE}
-        these = f"origin IN ({', '.join(f':{name}' for name in names)})"
 
         def found(where: str) -> set[str]:
             rows = self._db.rows(
@@ -612,20 +612,22 @@ class RunLedger:
         """
         going_on = "ended_at IS NULL AND renewed_until >= :now"
         values = {"now": self._db.now()}
-        runs = self._db.rows(
-            f"SELECT {', '.join(_RUN)} FROM flashduty_runs WHERE NOT ({going_on}) ORDER BY started_at, run_id",
+        runs = read_rows(
+            self._db,
+            "flashduty_runs",
+            _RUN,
+            f"NOT ({going_on}) ORDER BY started_at, run_id",
             values,
         )
-        expected = self._db.rows(
-            f"SELECT {', '.join(_EXPECTED)} FROM flashduty_expected_playbooks WHERE NOT EXISTS (SELECT 1"
-            f" FROM flashduty_runs WHERE {going_on} AND flashduty_runs.origin = flashduty_expected_playbooks.origin)"
-            " ORDER BY origin",
+        expected = read_rows(
+            self._db,
+            "flashduty_expected_playbooks",
+            _EXPECTED,
+            f"NOT EXISTS (SELECT 1 FROM flashduty_runs WHERE {going_on}"
+            " AND flashduty_runs.origin = flashduty_expected_playbooks.origin) ORDER BY origin",
             values,
         )
-        return RunRecords(
-            [dict(zip(_RUN, row)) for row in runs],
-            [dict(zip(_EXPECTED, row)) for row in expected],
-        )
+        return RunRecords(runs, expected)
 
     def remove(self, records: RunRecords) -> None:
         """Delete what was taken out, unless it has changed since."""
@@ -658,9 +660,9 @@ class RunLedger:
             for row in records.runs:
                 self._take_in_run(_moved(row, ahead))
 
-    def _take_in_run(self, row: dict[str, t.Any]) -> None:
+    def _take_in_run(self, row: Row) -> None:
         self._db.run(
-            f"INSERT INTO flashduty_runs ({', '.join(_RUN)}) VALUES ({', '.join(f':{name}' for name in _RUN)})"
+            f"{insert_into('flashduty_runs', _RUN)}"
             " ON CONFLICT (run_id) DO UPDATE SET renewed_until = excluded.renewed_until, ended_at = excluded.ended_at,"
             " status = excluded.status, complete = excluded.complete, hosts = excluded.hosts,"
             " details = excluded.details"
@@ -692,14 +694,14 @@ class RunLedger:
             )
         )
 
-    def _take_in_expected(self, row: dict[str, t.Any]) -> None:
-        found = self._db.rows(
-            f"SELECT {', '.join(_EXPECTED)} FROM flashduty_expected_playbooks WHERE origin = :origin"
-            f"{self._db.for_update}",
+    def _take_in_expected(self, row: Row) -> None:
+        for known in read_rows(
+            self._db,
+            "flashduty_expected_playbooks",
+            _EXPECTED,
+            f"origin = :origin{self._db.for_update}",
             row,
-        )
-        if found:
-            known = dict(zip(_EXPECTED, found[0]))
+        ):
             started = max(row, known, key=lambda one: one["started_at"])
             completed = max(row, known, key=lambda one: one["completed_at"] or 0.0)
             row = {
@@ -710,8 +712,7 @@ class RunLedger:
                 "raised_at": completed["raised_at"],
             }
         self._db.run(
-            f"INSERT INTO flashduty_expected_playbooks ({', '.join(_EXPECTED)})"
-            f" VALUES ({', '.join(f':{name}' for name in _EXPECTED)}) ON CONFLICT (origin) DO UPDATE SET "
+            f"{insert_into('flashduty_expected_playbooks', _EXPECTED)} ON CONFLICT (origin) DO UPDATE SET "
             + ", ".join(f"{name} = excluded.{name}" for name in _EXPECTED[1:]),
             row,
         )

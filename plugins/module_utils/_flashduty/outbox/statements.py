@@ -1,0 +1,46 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+"""Pieces of statements that several files of this package are made of."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .database import Database, Values
+
+# By the names of their columns.
+Row = dict[str, t.Any]
+
+
+def in_clause(column: str, values: t.Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Return the condition that a column has one of these values, and its parameters."""
+    named = {f"{column}_{number}": value for number, value in enumerate(values)}
+    if not named:
+        return "1 = 0", {}
+    return f"{column} IN ({', '.join(f':{name}' for name in named)})", named
+
+
+def insert_into(table: str, columns: t.Sequence[str]) -> str:
+    """Return the statement that inserts a row, with a parameter for each column that is called as the column is."""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{name}' for name in columns)})"
+
+
+def read_rows(
+    database: Database,
+    table: str,
+    columns: t.Sequence[str],
+    where: str,
+    values: Values | None = None,
+) -> list[Row]:
+    """Return the rows of a table.
+
+    :param where: the condition that holds for them, and what else follows it.
+    """
+    found = database.rows(
+        f"SELECT {', '.join(columns)} FROM {table} WHERE {where}", values
+    )
+    return [dict(zip(columns, row)) for row in found]
