@@ -17,7 +17,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -31,12 +30,14 @@ from tests.demo.run import (  # noqa: E402
     headline,
     must_hold,
     paint,
+    perform,
     show_alerts,
     show_output,
 )
 from tests.emulator.control import Emulator  # noqa: E402
 from tests.postgres import PostgresServer  # noqa: E402
 from tests.tools.environments import TREE  # noqa: E402
+from tests.tools.playbooks import processes_with_home  # noqa: E402
 from tests.tools.progress import say  # noqa: E402
 
 HOUSEKEEPING = ("ansible-playbook", "flashcat.flashduty.housekeeping")
@@ -54,35 +55,13 @@ class Controller(Stage):
 
     def destroy(self) -> None:
         """Kill all that runs on it at once, and delete its disk."""
-        for pid in self._processes():
+        for pid in processes_with_home(self.home):
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.root)
 
-    def _processes(self) -> list[int]:
-        home = f"HOME={self.home}".encode()
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                environment = (folder / "environ").read_bytes()
-            except OSError:
-                # It has ended, or is somebody else's.
-                continue
-            if home in environment.split(b"\0"):
-                found.append(int(folder.name))
-        return found
-
 
 def main() -> int:
-    try:
-        with tempfile.TemporaryDirectory(prefix="flashduty-demo-") as folder:
-            show(Path(folder))
-    except Disappointment as exc:
-        say(paint(f"\nThe demo did not go as promised: {exc}", "red"))
-        return 1
-    except KeyboardInterrupt:
-        say("\nStopped.")
-        return 130
-    return 0
+    return perform(show)
 
 
 def show(folder: Path) -> None:

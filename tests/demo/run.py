@@ -54,14 +54,14 @@ class Disappointment(Exception):
 
 
 def main() -> int:
-    push_url = os.environ.get("PUSH_URL")
+    return perform(show)
+
+
+def perform(demo: t.Callable[[Path], None]) -> int:
+    """Run a demo in a temporary folder; return the exit code."""
     try:
         with tempfile.TemporaryDirectory(prefix="flashduty-demo-") as folder:
-            stage = Stage(Path(folder))
-            if push_url:
-                show_with_flashduty(stage, push_url)
-            else:
-                show_with_emulator(stage)
+            demo(Path(folder))
     except Disappointment as exc:
         say(paint(f"\nThe demo did not go as promised: {exc}", "red"))
         return 1
@@ -69,6 +69,16 @@ def main() -> int:
         say("\nStopped.")
         return 130
     return 0
+
+
+def show(folder: Path) -> None:
+    """Run the demo against an emulator, or against Flashduty itself where its push URL is given."""
+    stage = Stage(folder)
+    push_url = os.environ.get("PUSH_URL")
+    if push_url:
+        show_with_flashduty(stage, push_url)
+    else:
+        show_with_emulator(stage)
 
 
 def show_with_emulator(stage: Stage) -> None:
