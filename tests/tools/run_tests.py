@@ -5,6 +5,9 @@
 """
 Run all checks and tests, two at a time, and print a table at the end.
 
+A few tests that fail are run again, alone: machines are shared, and processes that wait for others may be starved. The
+table names the tests that passed only then.
+
     make test                               # ansible-core: the oldest and the newest that run here
     make test-all                           # ansible-core: all that run here
     make lint                               # the checks that run nothing
@@ -17,6 +20,7 @@ import argparse
 import collections
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -42,6 +46,10 @@ from tests.tools.progress import say
 LOGS = ROOT / "tests" / "output" / "logs"
 SIGN_OF_LIFE_SECONDS = 30
 STEP_TIMEOUT_SECONDS = 60 * 60
+# More tests than these fail for a reason.
+MOST_TESTS_TO_RUN_AGAIN = 8
+# pytest's exit status when tests have failed, and nothing else was wrong
+TESTS_FAILED = 1
 
 # What nox installs depends on these.
 NOX_RECIPE = hash_of(ROOT / "antsibull-nox.toml", ROOT / "noxfile.py", *REQUIREMENTS)
@@ -72,7 +80,11 @@ class Step:
     obstacle: str | None = None
     # To be written when it passes: nox has installed everything and need not look again
     stamp: Path | None = None
+    # Further arguments if it is pytest: what it remembers its failures by is added to them
+    pytest_arguments: t.Sequence[str] | None = None
 
+    # The tests that passed only when they ran alone
+    unsteady: t.Sequence[str] = ()
     status: int | None = None
     seconds: float = 0.0
 
@@ -86,7 +98,42 @@ class Step:
             return f"NOT RUN: {self.obstacle}"
         if self.status is None:
             return "not reached"
-        return "passed" if self.status == 0 else f"FAILED, status {self.status}"
+        if self.status != 0:
+            return f"FAILED, status {self.status}"
+        if self.unsteady:
+            return f"passed, when run again: {', '.join(self.unsteady)}"
+        return "passed"
+
+    @property
+    def _memory(self) -> Path:
+        """Where pytest remembers its failures. Steps run beside each other."""
+        return LOGS / f"{self.name}.cache"
+
+    def first_command(self) -> list[str]:
+        """Return the command that runs the whole step."""
+        if self.pytest_arguments is None:
+            return list(self.command)
+        return [
+            *self.command,
+            *("-o", f"cache_dir={self._memory}"),
+            *self.pytest_arguments,
+        ]
+
+    def second_command(self) -> list[str]:
+        """Return the command that runs again what has failed, one test at a time."""
+        return [
+            *self.command,
+            *("-o", f"cache_dir={self._memory}", "--last-failed"),
+            *("--last-failed-no-failures", "none"),
+        ]
+
+    def failed_tests(self) -> list[str]:
+        """Return the tests that pytest remembers as failed, none where it was not pytest."""
+        try:
+            text = (self._memory / "v" / "cache" / "lastfailed").read_text("utf-8")
+        except OSError:
+            return []
+        return sorted(json.loads(text))
 
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -116,12 +163,31 @@ def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
         name: str, group: str, folder: str, *arguments: str, **environment: str
     ) -> Step:
         obstacle = None if (ROOT / folder).is_dir() else f"{folder} does not exist"
-        command = [python, "-m", "pytest", folder, *arguments]
+        command = [python, "-m", "pytest", folder]
         environment = {"FLASHDUTY_TEST_EXAMPLES": "100", **environment}
-        return Step(name, group, command, environment, obstacle=obstacle)
+        return Step(
+            name,
+            group,
+            command,
+            environment,
+            obstacle=obstacle,
+            pytest_arguments=arguments,
+        )
 
     def tool(name: str, group: str, *arguments: str, **environment: str) -> Step:
         return Step(name, group, [python, "-m", *arguments], environment)
+
+    def units(which: str, *arguments: str) -> Step:
+        # The tests beside this lane look for further examples; these for what another environment breaks.
+        step = tool(
+            f"unit-{which}",
+            "unit",
+            "tests.tools.units",
+            which,
+            FLASHDUTY_TEST_EXAMPLES="10",
+        )
+        step.pytest_arguments = arguments
+        return step
 
     # By default, all checkouts of all collections share one folder, and what a broken run left in it counts.
     scratch = {"MOLECULE_EPHEMERAL_DIRECTORY": str(LOGS / "molecule")}
@@ -140,30 +206,23 @@ def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
     for step in checks:
         # Tests have time limits.
         step.command = ["nice", "-n", "5", *step.command]
-    # The tests beside this lane look for further examples; these for what another environment breaks.
-    few = {"FLASHDUTY_TEST_EXAMPLES": "10"}
-    unit_target = tool("unit-target", "unit", "tests.tools.units", "target", **few)
+    # What an old target cannot run is the same each time: no list of it.
+    unit_target = units("target", "-rfE")
     unit_target.obstacle = no_target
+    checks += [unit_target]
     checks += [
-        unit_target,
-        *(
-            tool(
-                f"unit-{version}",
-                "unit",
-                "tests.tools.units",
-                version,
-                "-n",
-                "2",
-                **few,
-            )
-            for version in wanted
-            # The tests beside this lane have that one.
-            if version != list(cores.available())[-1]
-        ),
+        units(version, "-n", "2")
+        for version in wanted
+        # The tests beside this lane have that one.
+        if version != list(cores.available())[-1]
     ]
     environments = {version: str(VENV / "cores" / version) for version in wanted}
     target = str(cores.TARGET_FOLDER / "bin" / "python")
-    variables = {cores.CORES_VARIABLE: json.dumps(environments)}
+    variables = {
+        cores.CORES_VARIABLE: json.dumps(environments),
+        # A test that runs again does the same again.
+        "FLASHDUTY_TEST_SEED": str(random.randrange(10**6)),
+    }
     if no_target is None:
         variables[cores.TARGET_VARIABLE] = target
     if everything:
@@ -267,10 +326,26 @@ class Runner:
     def _run_step(self, step: Step) -> None:
         started = time.monotonic()
         say(f"--> {step.name}")
+        status = self._run_command(step, step.first_command(), started)
+        failed = step.failed_tests() if status == TESTS_FAILED else []
+        if failed and len(failed) <= MOST_TESTS_TO_RUN_AGAIN and not self._stopped:
+            say(f"    {step.name}: {len(failed)} failed; once more, alone")
+            status = self._run_command(step, step.second_command(), started)
+            step.unsteady = failed
+        if status == 0 and step.stamp:
+            step.stamp.parent.mkdir(parents=True, exist_ok=True)
+            step.stamp.write_text(NOX_RECIPE)
+        with self._lock:
+            del self._running[step.name]
+            step.status, step.seconds = status, time.monotonic() - started
+            say(report(step))
+
+    def _run_command(self, step: Step, command: t.Sequence[str], started: float) -> int:
+        """Run a command of a step to its end, add what it says to the log, and return its status."""
         # A file, not a pipe: whatever a test leaves running in the background would keep a pipe open.
-        with step.log.open("wb") as log:
+        with step.log.open("ab") as log:
             process = subprocess.Popen(
-                step.command,
+                command,
                 cwd=ROOT,
                 env=environment_for(step),
                 stdin=subprocess.DEVNULL,
@@ -281,18 +356,11 @@ class Runner:
             with self._lock:
                 self._running[step.name] = (step, process, started)
             try:
-                status = process.wait(STEP_TIMEOUT_SECONDS)
+                return process.wait(STEP_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 log.write(f"\nStopped after {STEP_TIMEOUT_SECONDS} s.\n".encode())
                 kill(process)
-                status = 124
-        if status == 0 and step.stamp:
-            step.stamp.parent.mkdir(parents=True, exist_ok=True)
-            step.stamp.write_text(NOX_RECIPE)
-        with self._lock:
-            del self._running[step.name]
-            step.status, step.seconds = status, time.monotonic() - started
-            say(report(step))
+                return 124
 
     def _give_sign_of_life(self) -> None:
         with self._lock:
@@ -328,7 +396,12 @@ def report(step: Step) -> str:
     headline = f"    {step.name}: {step.result} in {step.seconds:.0f} s"
     if step.status != 0:
         rule = "-" * 79
-        return f"{headline}\n{rule}\n{step.output().rstrip()}\n{rule}"
+        output = "\n".join(
+            line
+            for line in step.output().rstrip().splitlines()
+            if not line.startswith("SKIPPED [")
+        )
+        return f"{headline}\n{rule}\n{output}\n{rule}"
     _before, found, summary = step.output().rpartition("short test summary info")
     lines = summary.splitlines()[1:] if found else step.output().splitlines()[-1:]
     if step.group in ("unit", "integration"):

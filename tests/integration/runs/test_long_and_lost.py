@@ -110,7 +110,8 @@ def test_a_run_on_another_controller_is_lost_when_nobody_renews_it(
     controller: Controller,
 ) -> None:
     running = controller.begin_slow(watch="true")
-    for pid in couriers_of(running.process.pid):
+    couriers = couriers_of(running.process.pid)
+    for pid in couriers:
         os.kill(pid, signal.SIGKILL)
     running.kill()
     controller.change("UPDATE flashduty_runs SET process = 'another:1:1'")
@@ -123,7 +124,8 @@ def test_a_run_on_another_controller_is_lost_when_nobody_renews_it(
     )
     late, later = results["late"], results["later"]
 
-    assert (early["lost"], early["changed"]) == ([], False)
+    assert (len(couriers), early["lost"], early["changed"]) == (1, [], False)
+    assert len(late["lost"]) == 1, results
     [lost] = late["lost"]
     assert results["predicted"]["lost"] == [lost]
     assert (lost["playbook"], late["raised"]) == ("nightly.yml", 1)
