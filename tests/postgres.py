@@ -99,6 +99,8 @@ class Wire:
         self._refuse_after_that = False
         self.refuses = False
         self.connections = 0
+        # How often a client has asked and waited for the answer, connecting included.
+        self.round_trips = 0
 
     def __enter__(self) -> Wire:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -133,12 +135,16 @@ class Wire:
                 return
             server.connect(self._server)
             answer_is_lost = False
+            latest: socket.socket | None = None
             while True:
                 readable, _writable, _failed = select.select([client, server], [], [])
                 for side in readable:
                     data = side.recv(65536)
                     if not data:
                         return
+                    if side is server and latest is client:
+                        self.round_trips += 1
+                    latest = side
                     if side is server and answer_is_lost:
                         # The server has done it.
                         return

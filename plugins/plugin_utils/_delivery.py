@@ -24,6 +24,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     may_have_data,
     new_write_id,
     open_failover,
+    run_page,
 )
 
 if t.TYPE_CHECKING:
@@ -109,6 +110,10 @@ class Delivery:
         self._run: Run | None = None
         self._watch: dict[str, t.Any] | None = None
         self._dropped = 0
+        # What the alerts of this playbook are remembered under, and whether nothing in the outbox concerns it; None
+        # where nobody has asked yet.
+        self._origin = ""
+        self._is_quiet: bool | None = None
         # Whether this run has put events of its own into the outbox.
         self._has_own_events = False
         # Whether an operation on the outbox is under way: a signal may come in the middle of it.
@@ -120,6 +125,14 @@ class Delivery:
         return self._outbox.location if self._outbox else self._location
 
     # -- what the run asks for
+
+    def begin_playbook(self, origin: str) -> None:
+        """A playbook begins.
+
+        :param origin: what its alerts are remembered under.
+        """
+        self._origin, self._is_quiet = origin, None
+        run_page.forget_writes()
 
     def connect(self, connection: Connection) -> None:
         """Deliver for this integration from now on, also what waits for it from earlier runs."""
@@ -140,6 +153,7 @@ class Delivery:
         :param watch: what the courier, which is there from now on, is to watch; see ``RunWatch.from_message``.
         """
         self._run, self._watch = run, watch
+        self._is_quiet = False
         self._with_outbox(lambda outbox: _begin_run(outbox, run), None)
         if watch is None:
             return
@@ -171,8 +185,8 @@ class Delivery:
         if self._watch is not None:
             self._write_message({"progress": message})
 
-    def open_alerts(self, fingerprint: str | None, origin: str) -> list[OpenAlert]:
-        """Return the alerts that are remembered as open, of one integration or of all."""
+    def open_alerts(self, fingerprint: str, origin: str) -> list[OpenAlert]:
+        """Return the alerts of a playbook that are remembered as open."""
         if not self.has_state():
             return []
         return self._with_outbox(
@@ -204,6 +218,7 @@ class Delivery:
             return True
 
         stored = self._with_outbox(store, False)
+        self._is_quiet = False
         if stored and events:
             self._has_own_events = True
             self._wake_courier()
@@ -220,16 +235,14 @@ class Delivery:
             attempt = max((c.timeout for c in self._connections.values()), default=0.0)
             timeout = min(timeout, attempt + _WAIT_FOR_EARLIER_EVENTS)
         deadline = time.monotonic() + timeout
-        if self._courier is None and self._connections and self.has_state():
-            # One question for most runs, since a database may be far away.
-            if self._with_outbox(
-                lambda outbox: outbox.is_quiet(self._connections), False
-            ):
-                self._close_outbox()
-                return DeliveryReport(dropped=self._dropped, place=str(self.location))
-            if self._is_waiting():
-                # Tasks of this run have left it there.
-                self._start_courier()
+        if (
+            self._courier is None
+            and self._connections
+            and self.has_state()
+            and self._is_waiting()
+        ):
+            # Tasks of this run have left it there.
+            self._start_courier()
         if self._courier is not None:
             self._send_finish(timeout + alone)
             if (
@@ -251,7 +264,7 @@ class Delivery:
 
     def report(self) -> DeliveryReport:
         """Return how things stand, and note that a person is told of it."""
-        if not self.has_state() or not self._connections:
+        if not self._connections or not self.has_state():
             return DeliveryReport(dropped=self._dropped, place=str(self.location))
 
         def look(outbox: Outbox) -> DeliveryReport:
@@ -279,7 +292,7 @@ class Delivery:
         """Return what is open for the integrations in force; None where no integration is."""
         if not self._connections:
             return None
-        if not self.has_state():
+        if not may_have_data(self.location):
             return []
         found: list[OpenAlert] = self._with_outbox(
             lambda outbox: [
@@ -295,8 +308,27 @@ class Delivery:
     # -- the outbox
 
     def has_state(self) -> bool:
-        """Say whether there may be anything in the outbox, without opening it."""
-        return may_have_data(self.location)
+        """Say whether there may be anything in the outbox that concerns this playbook.
+
+        That takes one question at its beginning, and in most runs none after it: what comes later comes from this run and
+        its tasks, or is the business of others.
+        """
+        if not may_have_data(self.location):
+            return False
+        if self._is_quiet is None or (self._is_quiet and run_page.was_written()):
+            self._is_quiet = self._with_outbox(
+                lambda outbox: outbox.is_quiet(self._connections, self._origin), False
+            )
+            if self._is_quiet:
+                # A run may take hours, and a database has few connections.
+                self._close_outbox()
+        return not self._is_quiet
+
+    def has_alerts_of_others(self, fingerprints: t.Sequence[str], origin: str) -> bool:
+        """Say whether alerts of a playbook are remembered as open for other integrations than these."""
+        return self.has_state() and self._with_outbox(
+            lambda outbox: outbox.has_alerts_of_others(fingerprints, origin), False
+        )
 
     def _close_outbox(self) -> None:
         if self._outbox is not None:
@@ -358,6 +390,8 @@ class Delivery:
             self._write_message({"run": self._watch})
 
     def _restart_courier(self) -> None:
+        # Of the other outbox nobody knows yet what it holds.
+        self._is_quiet = False
         if self._courier is not None:
             # What it has still to deliver is in the outbox that is given up.
             self.detach(_LEFT_BEHIND)

@@ -28,11 +28,11 @@ from .outbox import (
     OpenAlert,
     OutboxError,
     OutboxLocation,
-    breaker,
     may_have_data,
     new_write_id,
     open_in_run,
     open_outbox,
+    run_page,
 )
 from .processes import process_name
 
@@ -200,7 +200,7 @@ class Sender:
             except DatabaseAway:
                 pass
             except OutboxError as exc:
-                breaker.trip(location.url)
+                run_page.trip(location.url)
                 problem = str(exc)
             location = location.local()
         if make or may_have_data(location):

@@ -149,11 +149,11 @@ class RunReporter:
     def play_started(self, play: Play) -> None:
         """A play begins, or a further batch of it."""
         self._take_missing_roles()
+        is_first = self._run is None
         if self._run is None:
-            self._run = self._collect_run_context(play)
+            self._run = self._begin_run(play)
             if self._settings.recovery == "stateless":
                 self._recorder.track_everybody()
-            self._integrations.deliver_changes()
         self._missing_roles = MissingRoleDetector(play)
         self._rescues = Rescues()
         hosts = PlayHosts(*hosts_of(play))
@@ -183,6 +183,8 @@ class RunReporter:
             self._begin_record(
                 variables, self._integrations.connection(self._integration)
             )
+        if is_first:
+            self._integrations.deliver_changes()
         self._connect_further_hosts()
         self._record.play_started(play.get_name(), hosts.batch)
         if self._recorder.tracks:
@@ -491,7 +493,7 @@ class RunReporter:
         The reason may be that the play's variables cannot be read; ansible-core says which. Those of the command line
         can be.
         """
-        self._run = self._collect_run_context(play)
+        self._run = self._begin_run(play)
         self._variables.play = play
         self._integration = self._integrations.of(
             self._variables.of_play_or_extra_vars()
@@ -549,11 +551,11 @@ class RunReporter:
             not self._run.check or self._settings.report_check_mode
         )
 
-    def _collect_run_context(self, play: Play) -> RunContext:
+    def _begin_run(self, play: Play) -> RunContext:
         action = ""
         if self._path == AD_HOC:
             action = str(context.CLIARGS.get("module_name") or "command")
-        return collect_run_context(
+        run = collect_run_context(
             playbook_path=self._path,
             ad_hoc_action=action,
             cli=context.CLIARGS,
@@ -562,6 +564,8 @@ class RunReporter:
             playbook_id=self._settings.playbook_id,
             namespace=self._settings.alert_namespace,
         )
+        self._delivery.begin_playbook(run.origin)
+        return run
 
     def _close(self, summary: RunSummary) -> None:
         from .._alerts.recovery import Law
@@ -600,14 +604,9 @@ class RunReporter:
         """
         if self._settings.recovery != "auto" or self._run is None:
             return
-        if not self._delivery.has_state():
-            return
-        origin = self._run.origin
-        known = sum(
-            len(self._delivery.open_alerts(integration, origin))
-            for integration in self._integrations.known
-        )
-        if len(self._delivery.open_alerts(None, origin)) > known:
+        if self._delivery.has_alerts_of_others(
+            self._integrations.known, self._run.origin
+        ):
             for name in self._variables.play_hosts.everybody[1:]:
                 with contextlib.suppress(AnsibleError):
                     self._integrations.of(self._variables.of_host(name))

@@ -20,7 +20,7 @@ import sys
 import time
 import typing as t
 
-from . import breaker
+from . import run_page
 from .model import (
     FILE_NAME,
     LEASE,
@@ -73,15 +73,19 @@ __all__ = [
 
 
 def open_outbox(
-    location: OutboxLocation, *, now: t.Callable[[], float] | None = None
+    location: OutboxLocation,
+    *,
+    now: t.Callable[[], float] | None = None,
+    lazily: bool = False,
 ) -> Outbox:
     """Open the outbox at a location, and make it where there is none.
 
     :param now: where the time comes from, in seconds since the epoch; the clock of the database when missing.
+    :param lazily: whether it is enough to reach a database now; that it can be used shows with the first use.
     :raises OutboxError: when it cannot be used.
     """
     if location.url:
-        return _open_shared(location, now)
+        return _open_shared(location, now, lazily=lazily)
     # Only now: a run with nothing to say and nothing to remember imports neither SQLite nor events.
     try:
         from .sqlite import SqliteDatabase
@@ -94,14 +98,16 @@ def open_outbox(
     )
 
 
-def _open_shared(location: OutboxLocation, now: t.Callable[[], float] | None) -> Outbox:
+def _open_shared(
+    location: OutboxLocation, now: t.Callable[[], float] | None, *, lazily: bool
+) -> Outbox:
     try:
         from .postgresql import PostgresDatabase
     except ImportError as exc:
         raise OutboxError(_no_driver(exc)) from exc
     from .queue import Outbox
 
-    shared = Outbox(PostgresDatabase(location, now=now))
+    shared = Outbox(PostgresDatabase(location, now=now, greets_at_once=not lazily))
     _take_over_local(shared, location.local())
     return shared
 
@@ -162,20 +168,21 @@ def _first_in(folder: str) -> t.Iterator[bool]:
         os.close(opened)
 
 
-def open_in_run(location: OutboxLocation) -> Outbox:
+def open_in_run(location: OutboxLocation, *, lazily: bool = False) -> Outbox:
     """Open the outbox at a location, unless it is a database that was of no use earlier in this run.
 
+    :param lazily: see :func:`open_outbox`.
     :raises OutboxError: when it cannot be used.
     """
-    if location.url and breaker.is_tripped(location.url):
+    if location.url and run_page.is_tripped(location.url):
         raise DatabaseAway(
             f"cannot use {location}: it could not be used earlier in this run"
         )
     try:
-        return open_outbox(location)
+        return open_outbox(location, lazily=lazily)
     except OutboxError:
         if location.url:
-            breaker.trip(location.url)
+            run_page.trip(location.url)
         raise
 
 
@@ -213,7 +220,12 @@ def open_failover(
     """Return the outbox for a run, which opens when it is first used; see ``FailoverOutbox``."""
     from .failover import FailoverOutbox
 
-    return FailoverOutbox(location, open_in_run, warn=warn, moved=moved)
+    return FailoverOutbox(
+        location,
+        lambda place: open_in_run(place, lazily=True),
+        warn=warn,
+        moved=moved,
+    )
 
 
 def may_have_data(location: OutboxLocation) -> bool:

@@ -14,7 +14,7 @@ import os
 import tempfile
 import typing as t
 
-from . import breaker, fallback_notice, remove_delivered, sqlite
+from . import fallback_notice, remove_delivered, run_page, sqlite
 from .model import DamagedOutbox, LostConnection, OutboxError, OutboxLocation
 from .queue import Outbox
 
@@ -100,7 +100,7 @@ class FailoverOutbox:
     def _go_elsewhere(self, problem: str) -> bool:
         if self.location.url:
             # For the rest of the run: each further attempt would cost it time.
-            breaker.trip(self.location.url)
+            run_page.trip(self.location.url)
             self._warn(f"{problem}. {fallback_notice(self.location)}")
             self.location = self.location.local()
             self._moved()

@@ -37,6 +37,7 @@ _MOST_IDLE = 60.0
 _MOST_AT_ONCE = 500
 _MAKING_TABLES = "flashduty tables"
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
+_Question = tuple[bytes, Values]
 # Unlike the monotonic clock, this one goes on while the machine sleeps.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -58,6 +59,8 @@ class PostgresDatabase:
 
     :param location: its URL is a libpq connection URI.
     :param now: where the time comes from instead of the database's clock.
+    :param greets_at_once: whether the tables are looked at, and made where they are missing, now. Else that goes along
+        with the first question, which spares a round trip.
     :raises OutboxError: when the database cannot be used; the text holds no password.
     """
 
@@ -66,7 +69,11 @@ class PostgresDatabase:
     for_update = " FOR UPDATE"
 
     def __init__(
-        self, location: OutboxLocation, *, now: t.Callable[[], float] | None = None
+        self,
+        location: OutboxLocation,
+        *,
+        now: t.Callable[[], float] | None = None,
+        greets_at_once: bool = True,
     ) -> None:
         self.place = str(location)
         self._location = location
@@ -76,8 +83,11 @@ class PostgresDatabase:
         self._offset = 0.0
         self._offset_from = float("-inf")
         self._db: _Connection | None = None
+        self._is_greeted = False
         self._used_at = 0.0
-        self._connection()
+        self._connected()
+        if greets_at_once:
+            self._connection()
 
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """See ``Database``."""
@@ -105,9 +115,12 @@ class PostgresDatabase:
 
     def rows(self, sql: str, values: Values | None = None) -> list[tuple[t.Any, ...]]:
         """See ``Database``."""
-        db = self._connection()
+        db = self._connected()
+        question = (_translated(sql), values or {})
         with self._translated_errors():
-            return db.execute(_translated(sql), values or {}).fetchall()
+            if not self._is_greeted:
+                return self._greet(db, question)
+            return db.execute(*question).fetchall()
 
     def run(self, sql: str, values: Values | None = None) -> int:
         """See ``Database``."""
@@ -170,6 +183,15 @@ class PostgresDatabase:
     # -- connecting
 
     def _connection(self) -> _Connection:
+        """Return a connection that is ready for all statements."""
+        db = self._connected()
+        if not self._is_greeted:
+            with self._translated_errors():
+                self._greet(db)
+        return db
+
+    def _connected(self) -> _Connection:
+        """Return a connection that may still have to be greeted."""
         now = time.clock_gettime(_CLOCK)
         is_idle = not self._depth and now - self._used_at > _MOST_IDLE
         self._used_at = now
@@ -181,26 +203,41 @@ class PostgresDatabase:
             # What belonged together is lost with the connection.
             raise LostConnection(f"cannot use {self.place}: the connection was lost")
         with self._translated_errors():
+            self._is_greeted = False
             self._db = _connect(self._location.url)
-            try:
-                self._greet(self._db)
-            except BaseException:
-                self.close()
-                raise
         return self._db
 
-    def _greet(self, db: _Connection) -> None:
+    def _greet(
+        self, db: _Connection, question: _Question | None = None
+    ) -> list[tuple[t.Any, ...]]:
+        """Find out what is there, make the tables where they are missing, and return the answer to a question."""
         try:
-            there, _setting, version = db.execute(_HELLO).fetchall()[0]
-        except psycopg.errors.UndefinedTable:
-            self._make_tables(db)
-            there, _setting, version = db.execute(_HELLO).fetchall()[0]
+            if question is not None and psycopg.Pipeline.is_supported():
+                # Where there are no tables, or others than these, the answer is an error.
+                with contextlib.suppress(psycopg.ProgrammingError):
+                    with db.pipeline():
+                        hello, answer = db.execute(_HELLO), db.execute(*question)
+                    self._take_hello(*hello.fetchall()[0])
+                    return answer.fetchall()
+            try:
+                hello = db.execute(_HELLO)
+            except psycopg.errors.UndefinedTable:
+                self._make_tables(db)
+                hello = db.execute(_HELLO)
+            self._take_hello(*hello.fetchall()[0])
+            return db.execute(*question).fetchall() if question else []
+        except BaseException:
+            self.close()
+            raise
+
+    def _take_hello(self, there: float, _setting: str, version: int | None) -> None:
         self._take_time(there)
         if (version or 0) > schema.VERSION:
             raise NewerOutbox(
                 f"{self.place} was set up by a newer version of the collection (format {version}, known is"
                 f" {schema.VERSION})"
             )
+        self._is_greeted = True
 
     def _make_tables(self, db: _Connection) -> None:
         try:

@@ -47,10 +47,10 @@ def check(location: OutboxLocation) -> DatabaseReport:
 
 
 class _Visitor(PostgresDatabase):
-    """A connection that makes no tables."""
+    """A connection that asks what it is told to, and makes no tables."""
 
-    def _greet(self, db: t.Any) -> None:
-        pass
+    def _greet(self, db: t.Any, question: t.Any = None) -> list[tuple[t.Any, ...]]:
+        return db.execute(*question).fetchall() if question else []
 
 
 def _look(database: _Visitor, found: dict[str, t.Any]) -> str | None:

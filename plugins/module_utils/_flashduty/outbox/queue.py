@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 import typing as t
 from collections import Counter
@@ -24,6 +25,7 @@ from ..errors import FlashdutyError
 from ..events import Event
 from ..processes import is_gone
 from . import pending as pending_alerts
+from . import run_page
 from .database import Database, Values
 from .ledger import LedgerWrite, Seen
 from .model import (
@@ -37,7 +39,7 @@ from .model import (
     new_write_id,
 )
 from .rate_limit import WINDOW, allowance, bucket_of
-from .statements import in_clause
+from .statements import in_clause, not_in_clause
 
 # Stale alerts mislead, and an unattended outbox must not fill the disk.
 MAX_AGE = 7 * 86400.0
@@ -202,6 +204,7 @@ class Outbox:
     def _queue(
         self, write: LedgerWrite, events: t.Iterable[Event], server: str, run_id: str
     ) -> None:
+        run_page.note_write()
         self._database.run_each(
             "INSERT INTO flashduty_events (fingerprint, server, kind, key, payload, run_id, added_at, write_id)"
             " VALUES (:fingerprint, :server, :kind, :key, :payload, :run_id, :now, :write_id)",
@@ -306,15 +309,36 @@ class Outbox:
             [self._load_json(error) for (error,) in undeliverable],
         )
 
-    def is_quiet(self, fingerprints: t.Iterable[str]) -> bool:
-        """Say whether there is nothing to tell of at the end of a run for these integrations: no event, nothing of others."""
-        clause, values = in_clause("fingerprint", fingerprints)
-        others = " UNION ALL ".join(
-            f"SELECT 1 FROM {table} WHERE NOT ({clause})"
+    def is_quiet(self, fingerprints: t.Iterable[str], origin: str) -> bool:
+        """Say whether nothing here concerns a run. It is one question, since a database may be far away.
+
+        There is no event, nothing is open or counted of its playbook or for other integrations, and the playbook is not
+        expected.
+
+        :param fingerprints: the integrations of the run.
+        :param origin: what its alerts are remembered under.
+        """
+        of_others, values = not_in_clause("fingerprint", fingerprints)
+        ledgers = " UNION ALL ".join(
+            f"SELECT 1 FROM {table} WHERE origin = :origin OR {of_others}"
             for table in ("flashduty_open_alerts", "flashduty_pending_alerts")
         )
+        # The ledger of runs has the playbook behind its namespace, of which each play may have another.
+        in_any_namespace = re.sub(r"([!%_])", r"!\1", f", {json.dumps(origin)}]")
         return not self._database.rows(
-            f"SELECT 1 FROM flashduty_events UNION ALL {others} LIMIT 1", values
+            f"SELECT 1 FROM flashduty_events UNION ALL {ledgers} UNION ALL"
+            " SELECT 1 FROM flashduty_expected_playbooks WHERE origin LIKE :playbook ESCAPE '!' LIMIT 1",
+            {**values, "origin": origin, "playbook": f"%{in_any_namespace}"},
+        )
+
+    def has_alerts_of_others(self, fingerprints: t.Iterable[str], origin: str) -> bool:
+        """Say whether an alert of a playbook is remembered as open for other integrations than these."""
+        of_others, values = not_in_clause("fingerprint", fingerprints)
+        return bool(
+            self._database.rows(
+                f"SELECT 1 FROM flashduty_open_alerts WHERE origin = :origin AND {of_others} AND {_IS_OPEN} LIMIT 1",
+                {**values, "origin": origin},
+            )
         )
 
     def waiting_keys(self, fingerprints: t.Iterable[str]) -> frozenset[str]:

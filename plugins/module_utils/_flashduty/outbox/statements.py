@@ -24,6 +24,23 @@ def in_clause(column: str, values: t.Iterable[str]) -> tuple[str, dict[str, str]
     return f"{column} IN ({', '.join(f':{name}' for name in named)})", named
 
 
+def not_in_clause(column: str, values: t.Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Return the condition that a column has none of these values, in a form that finds one such row by an index."""
+    named = {
+        f"not_{column}_{number}": value
+        for number, value in enumerate(sorted(set(values)))
+    }
+    if not named:
+        return "1 = 1", {}
+    names = list(named)
+    gaps = [f"{column} < :{names[0]}", f"{column} > :{names[-1]}"]
+    gaps += [
+        f"({column} > :{one} AND {column} < :{other})"
+        for one, other in zip(names, names[1:])
+    ]
+    return f"({' OR '.join(gaps)})", named
+
+
 def insert_into(table: str, columns: t.Sequence[str]) -> str:
     """Return the statement that inserts a row, with a parameter for each column that is called as the column is."""
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{name}' for name in columns)})"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import typing as t
 
@@ -23,10 +24,16 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     ClaimedEvent,
     OpenAlert,
     OutboxLocation,
+    PendingAlert,
     open_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
     Outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
+    Run,
+    RunAlert,
+    RunLedger,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.processes import (
     process_name,
@@ -264,18 +271,69 @@ def test_the_standing_tells_what_waits_and_why(outbox: Outbox) -> None:
     assert status.undeliverable == [REFUSED.as_dict()]
 
 
-def test_it_is_quiet_when_there_is_nothing_to_tell_of(outbox: Outbox) -> None:
-    quiet = [outbox.is_quiet([WEB])]
-    outbox.add(WEB, [alert("a")], opened=opened("a"))
-    quiet.append(outbox.is_quiet([WEB]))
+def test_it_is_quiet_for_a_run_that_nothing_in_it_concerns(outbox: Outbox) -> None:
+    def is_quiet(*fingerprints: str, origin: str = "site.yml") -> bool:
+        return outbox.is_quiet(fingerprints, origin)
+
+    quiet = [is_quiet(WEB), is_quiet()]
+    outbox.add(WEB, [alert("a")], opened=opened("a", origin="shop.yml"))
+    with_event = [is_quiet(WEB), is_quiet(DB)]
     outbox.settle(delivered=claim(outbox))
-    quiet.append(outbox.is_quiet([WEB]))
-    quiet.append(outbox.is_quiet([DB]))
+    with_open_alert = [
+        is_quiet(WEB),
+        # Whatever the order in which they are told, and whatever lies between them.
+        is_quiet("z", WEB, "a"),
+        is_quiet(WEB, origin="shop.yml"),
+        is_quiet("a", "z"),
+        is_quiet(DB),
+        is_quiet(),
+    ]
     outbox.add(WEB, [alert("a", status="Ok")], closed=["a"])
     outbox.settle(undeliverable=[(one, REFUSED) for one in claim(outbox)])
-    quiet.append(outbox.is_quiet([WEB]))
+    with_refused_event = is_quiet(WEB)
+    outbox.discard_undeliverable()
+    outbox.add(WEB, [], pending=[PendingAlert(opened("a", origin="shop.yml"), 1, 2)])
+    with_counted_failure = [
+        is_quiet(WEB),
+        is_quiet(WEB, origin="shop.yml"),
+        is_quiet(DB),
+    ]
 
-    assert quiet == [True, False, True, False, False]
+    assert quiet == [True, True]
+    assert with_event == [False, False]
+    assert with_open_alert == [True, True, False, False, False, False]
+    assert with_refused_event is False
+    assert with_counted_failure == [True, False, False]
+
+
+def test_it_is_not_quiet_for_a_playbook_that_is_expected(outbox: Outbox) -> None:
+    for name in ("100%_a!.yml", "other/site.yml"):
+        run = Run(
+            run_id=name,
+            fingerprint=WEB,
+            server="",
+            origin=json.dumps(["of a play", name]),
+            playbook=name,
+            controller="control",
+            process="",
+            expected_every=60,
+            when_missed=RunAlert({}, name, {}),
+        )
+        RunLedger(outbox).begin(run)
+
+    assert outbox.is_quiet([WEB], "100%_a!.yml") is False
+    assert outbox.is_quiet([WEB], "other/site.yml") is False
+    assert outbox.is_quiet([WEB], "site.yml") is True
+    assert outbox.is_quiet([WEB], "100_%a!.yml") is True
+
+
+def test_alerts_of_a_playbook_may_be_those_of_others(outbox: Outbox) -> None:
+    outbox.add(WEB, [alert("a")], opened=opened("a", origin="site.yml"))
+
+    assert outbox.has_alerts_of_others([], "site.yml") is True
+    assert outbox.has_alerts_of_others([DB], "site.yml") is True
+    assert outbox.has_alerts_of_others([DB, WEB], "site.yml") is False
+    assert outbox.has_alerts_of_others([DB], "shop.yml") is False
 
 
 def test_details_are_narrowed_without_a_look_and_widened_only_with_what_is_there(
