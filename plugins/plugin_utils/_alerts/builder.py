@@ -397,8 +397,9 @@ def redact_outcome(outcome: TaskOutcome, redactor: Redactor) -> TaskOutcome:
             display_name=inert(name, braces=task.display_name != task.identity.name),
             path=_one_line(redactor.clean(task.path)),
         ),
+        # A template may have named it, and no machine of the inventory need have this name.
         delegated_to=outcome.delegated_to
-        and inert(redactor.clean_name(outcome.delegated_to)),
+        and inert(_one_line(redactor.clean(outcome.delegated_to))),
         message=clean(outcome.message, 2 * DESCRIPTION_LIMIT),
         stdout=clean(outcome.stdout, 2 * DESCRIPTION_LIMIT),
         stderr=clean(outcome.stderr, 2 * DESCRIPTION_LIMIT),
@@ -434,6 +435,7 @@ def mask_outcome(outcome: TaskOutcome, redactor: Redactor) -> TaskOutcome:
         message=redactor.clean(outcome.message),
         stdout=redactor.clean(outcome.stdout),
         stderr=redactor.clean(outcome.stderr),
+        delegated_to=outcome.delegated_to and redactor.clean(outcome.delegated_to),
         failed_items=tuple(
             (redactor.clean(label), redactor.clean(text))
             for label, text in outcome.failed_items

@@ -84,13 +84,10 @@ class Cause:
         :param mask: makes a text fit to be remembered.
         """
         kind = "handler" if outcome.task.handler else "task"
-        place = outcome.place
-        if place is not None and place.path and mask(place.path) != place.path:
-            place = replace(place, path="")
         cause = cls(
             status=outcome.status,
             host=name_digest(outcome.host),
-            place=place,
+            place=_without_secrets(outcome.place, mask),
             items=outcome.items.failed,
             items_unknown=outcome.items.every is None,
             handler=outcome.task.handler,
@@ -98,7 +95,7 @@ class Cause:
             way_names=names[0],
             names=names[1],
             then=then,
-            rescued=rescued,
+            rescued=_without_secrets(rescued, mask),
             what=f'the {kind} "{mask(outcome.task.display_name)}"',
             host_name=mask(outcome.host),
         )
@@ -138,6 +135,18 @@ class Cause:
     def merged(self, newer: Cause) -> Cause:
         """Return the cause when the place has failed once more: what failed before is still waited for."""
         return replace(newer, items=self.items | newer.items)
+
+
+def _without_secrets(place: Place | None, mask: t.Callable[[str], str]) -> Place | None:
+    """Return a place, and the includes on the way to it, without paths in which there is a secret."""
+    if place is None:
+        return None
+    includes = (_without_secrets(include, mask) for include in place.includes)
+    return replace(
+        place,
+        path=place.path if mask(place.path) == place.path else "",
+        includes=tuple(filter(None, includes)),
+    )
 
 
 _TEXTS = ("what", "host_name", "machine_name")

@@ -23,9 +23,11 @@ from .results import (
     ancestors,
     as_written,
     fields_of,
+    flag,
     has_loop,
     play_of,
     reference,
+    stands_where_a_template_says,
     task_of,
 )
 
@@ -111,7 +113,7 @@ def _place(
         ),
         lines=tuple(lines),
         written=written_digest(task),
-        path=_relative_path(reference(task).source, project),
+        path=_path(task, project),
         item=item,
         includes=tuple(reversed(includes)),
     )
@@ -158,6 +160,13 @@ def _roles(task: Task) -> list[t.Any]:
         [str(one.get_name()).rpartition("/")[2], digest(plain(one._role_params))]
         for one in chain
     ]
+
+
+def _path(task: Task, project: str) -> str:
+    """Return the path that may be remembered of the file in which a task stands."""
+    if flag(task.no_log, unclear=True) and stands_where_a_template_says(task):
+        return ""
+    return _relative_path(reference(task).source, project)
 
 
 def _relative_path(source: str, project: str) -> str:

@@ -23,6 +23,7 @@ from dataclasses import replace
 
 from ansible.playbook.handler import Handler
 from ansible.playbook.role_include import IncludeRole
+from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.loader import action_loader
 
 from .._alerts.model import TaskIdentity, TaskOutcome, TaskReference
@@ -102,17 +103,21 @@ def _read(result: TaskResult, name: str) -> object:
 def present_variables(result: TaskResult) -> dict[str, t.Any]:
     """Return the variables that only the present result has: its own one, and the loop's item that failed first."""
     task, fields = result._task, result._result
-    found: dict[str, t.Any] = {}
-    items = fields.get("results")
-    for item in items if isinstance(items, list) else ():
-        if is_failed_item(item):
-            name = str(item.get("ansible_loop_var", "item"))
-            if name in item:
-                found[name] = item[name]
-            break
+    found = dict(next(iter(failed_items(result)), {}))
     if isinstance(task.register, str):
         found[task.register] = dict(fields)
     return found
+
+
+def failed_items(result: TaskResult) -> list[dict[str, t.Any]]:
+    """Return for each item of a loop that failed the variable that held it, and the item."""
+    items = result._result.get("results")
+    return [
+        {name: item[name]}
+        for item in (items if isinstance(items, list) else ())
+        if is_failed_item(item)
+        and (name := str(item.get("ansible_loop_var", "item"))) in item
+    ]
 
 
 def hidden_registers(result: TaskResult) -> list[str]:
@@ -159,7 +164,7 @@ def _outcome(
     # string, which then counts as set.
     censored = "censored" in fields or flag(task.no_log, unclear=True)
     if censored and not reference_.no_log:
-        reference_ = _without_rendered_name(reference_)
+        reference_ = _as_written(replace(reference_, no_log=True), task)
     texts: dict[str, t.Any] = (
         {"message": CENSORED}
         if censored
@@ -195,9 +200,15 @@ def _delegated_to(task: Task, *, censored: bool) -> str | None:
     name = task.delegate_to
     if not name or (isinstance(name, str) and "{{" in name):
         return None  # untemplated: each item of the loop may go elsewhere
-    if censored and "{{" in str(as_written(task).get("delegate_to", "")):
+    if censored and name not in _written_delegates(task):
         return None
     return whole_text(name) or None
+
+
+def _written_delegates(task: Task) -> set[str]:
+    """Return the machines that a task, or a block or include around it, names as they are."""
+    around = (as_written(one).get("delegate_to") for one in (task, *ancestors(task)))
+    return {name for name in around if isinstance(name, str) and "{{" not in name}
 
 
 _references: OrderedDict[tuple[str, str, str], TaskReference] = OrderedDict()
@@ -242,18 +253,18 @@ def _make_reference(task: Task, name: str) -> TaskReference:
     identity = _identity(task)
     no_log = flag(task.no_log, unclear=True)
     source, line = _source(task)
-    shown = identity.name if no_log else _without_what_cannot_be_rendered(name)
-    return TaskReference(
+    made = TaskReference(
         identity=identity,
         line=line,
         source=source,
         path=_path_for_people(identity, task, source, line),
-        display_name=shown or identity.name,
+        display_name=_without_what_cannot_be_rendered(name) or identity.name,
         role=identity.role,
         action=identity.action,
         no_log=no_log,
         handler=is_handler(task),
     )
+    return _as_written(made, task) if no_log else made
 
 
 def _without_what_cannot_be_rendered(name: str) -> str:
@@ -261,8 +272,65 @@ def _without_what_cannot_be_rendered(name: str) -> str:
     return " ".join(_NOT_RENDERED.sub("", whole_text(name)).split())
 
 
-def _without_rendered_name(reference_: TaskReference) -> TaskReference:
-    return replace(reference_, no_log=True, display_name=reference_.identity.name)
+def _as_written(reference_: TaskReference, task: Task) -> TaskReference:
+    """Return a reference without what was rendered: the task's name, and a file or role that a template names."""
+    role, path = reference_.role, reference_.path
+    include = rendered_include(task)
+    if include is not None:
+        # What can be told is where the template stands.
+        role, path = reference(include).role, reference(include).path
+    elif _is_in_rendered_role(task):
+        role, path = "", ""
+    return replace(
+        reference_, display_name=reference_.identity.name, role=role, path=path
+    )
+
+
+def stands_where_a_template_says(task: Task) -> bool:
+    """Return whether the name of the file or role in which a task stands was rendered."""
+    return rendered_include(task) is not None or _is_in_rendered_role(task)
+
+
+def rendered_include(task: Task) -> Task | None:
+    """Return the outermost include or import around a task of a file or role that a template names."""
+    found = None
+    for parent in ancestors(task):
+        if isinstance(parent, TaskInclude):
+            what = as_written(parent).get(_action_as_written(parent))
+            if _has_template(what):
+                found = parent
+    return found
+
+
+def _has_template(what: object) -> bool:
+    """Say whether a file or role is named by a template; what goes beside the name does not matter."""
+    if isinstance(what, dict):
+        return any(_has_template(one) for key, one in what.items() if key != "apply")
+    return isinstance(what, str) and "{{" in what
+
+
+def _is_in_rendered_role(task: Task) -> bool:
+    """Say whether a task stands in a role that a play, or a role that depends on it, names by a template."""
+    if task._role is None:
+        return False
+    play = play_of(task)
+    dependents = [one._metadata for one in task.get_dep_chain() or []]
+    written = [
+        *((as_written(play).get("roles") or ()) if play is not None else ()),
+        *(
+            role
+            for metadata in dependents
+            for role in as_written(metadata).get("dependencies") or ()
+        ),
+    ]
+    names = {
+        str(one.get("role") or one.get("name") if isinstance(one, dict) else one)
+        for one in written
+    }
+    chain = [task._role, *(task.get_dep_chain() or [])]
+    return any("{{" in name for name in names) and any(
+        str(role.get_name()) not in names for role in chain
+    )
 
 
 def _identity(task: Task) -> TaskIdentity:

@@ -12,6 +12,7 @@ What a managed machine has said is masked for that machine only, or it could mak
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_
 
 from .module_options import hidden_options
 from .result_texts import whole_text
-from .results import flag
+from .results import as_written, flag
 from .secrets import Collector, is_vault, is_vaulted
 
 if t.TYPE_CHECKING:
@@ -132,19 +133,50 @@ def vaulted_in(data: t.Any) -> set[str]:
     return collector.found
 
 
-def secrets_of_task(task: Task) -> set[str]:
-    """Return the secrets in the arguments and the environment of a task, as they were rendered."""
+def secrets_of_task(
+    task: Task, variables: Variables, items: t.Sequence[t.Mapping[str, t.Any]]
+) -> set[str]:
+    """Return the secrets in the arguments and the environment of a task, as they were rendered.
+
+    :param items: the variables of the items of its loop that have failed: with a loop they are rendered for each.
+    """
     collector = Collector()
-    arguments = task.args if isinstance(task.args, Mapping) else {}
     options = hidden_options(str(task.action))
-    for name, value in arguments.items():
-        if options is None or str(name) in options:
-            collector.everything(value)
-    collector.named(arguments)
-    for environment in task.environment or ():
-        collector.named(environment)
-    collector.vaulted([arguments, task.environment])
+    for given, environment in _given_to(task, variables, items):
+        arguments = given if isinstance(given, Mapping) else {}
+        for name, value in arguments.items():
+            if options is None or str(name) in options:
+                collector.everything(value)
+        collector.named(arguments)
+        for one in environment or ():
+            collector.named(one)
+        collector.vaulted([arguments, environment])
     return collector.found
+
+
+def _given_to(
+    task: Task, variables: Variables, items: t.Sequence[t.Mapping[str, t.Any]]
+) -> t.Iterator[tuple[t.Any, t.Any]]:
+    """Yield the arguments and the environment of a task, and where it has a loop, those of each item."""
+    yield task.args, task.environment
+    # ansible-core keeps those of one item, or none.
+    given = [as_written(task).get(str(task.action)), as_written(task).get("args")]
+    arguments = {
+        name: value
+        for one in given
+        if isinstance(one, Mapping)
+        for name, value in one.items()
+    }
+    environment = as_written(task).get("environment")
+    if not items or ("{{" not in str(arguments) and "{{" not in str(environment)):
+        return
+    environments = environment if isinstance(environment, list) else [environment]
+    for item in items[:_MOST_OF_A_MACHINE]:
+        if _is_harmless(
+            [arguments, environments], {**variables.all, **item}, set(item)
+        ):
+            with contextlib.suppress(Exception):
+                yield variables.render([arguments, environments], item)
 
 
 def private_prompts(play: Play, variables: t.Mapping[str, t.Any]) -> set[str]:
@@ -271,12 +303,14 @@ class RunSecrets:
         variables: Variables,
         task: Task | None,
         *,
+        items: t.Sequence[t.Mapping[str, t.Any]],
         plays: t.Sequence[Play],
         hidden_variables: t.Iterable[str],
     ) -> tuple[set[str], set[str]]:
         """Return what is to be masked from now on, and what only in the alert of the failing host.
 
         :param variables: those of the host and the task.
+        :param items: the variables of the items of the task's loop that have failed.
         :param plays: those of the run so far.
         :param hidden_variables: the names of variables that hold results of tasks with ``no_log``.
         """
@@ -291,6 +325,6 @@ class RunSecrets:
                 of_run |= private_prompts(play, variables.all)
         of_machine |= hidden_results(variables.all, hidden_variables)
         if task is not None:
-            of_machine |= secrets_of_task(task)
+            of_machine |= secrets_of_task(task, variables, items)
             of_run |= files_in_vault(task)
         return of_run, of_machine

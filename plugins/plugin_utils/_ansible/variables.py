@@ -150,12 +150,19 @@ class Variables:
         facts = facts_of(self._play.get_variable_manager(), self._host.name)
         return facts.get("ansible_env", {})
 
-    def render(self, template: str) -> t.Any:
-        """Render a template of an author.
+    def render(
+        self, template: t.Any, more: t.Mapping[str, t.Any] | None = None
+    ) -> t.Any:
+        """Render a template of an author, or data with templates in it.
 
+        :param more: variables on top of those in force.
         :raises Exception: any, when that fails.
         """
-        return self._templar.template(template)
+        if more is None:
+            return self._templar.template(template)
+        everything = {**self.all, **more}
+        loader = self._play.get_loader()
+        return Templar(loader=loader, variables=everything).template(template)
 
     def get(self, name: str) -> t.Any:
         """Return the value of a variable, templated; None when it is not set or cannot be templated."""
@@ -173,11 +180,8 @@ class Variables:
 
         :param more: variables on top of those in force.
         """
-        templar = Templar(
-            loader=self._play.get_loader(), variables={**self.all, **more}
-        )
         try:
-            return str(templar.template(text))
+            return str(self.render(text, more))
         except Exception:  # noqa: BLE001
             # Templates can raise anything.
             return ""

@@ -162,8 +162,10 @@ class PlayVariables:
         for problem in misspelt_callback_variables(sorted(names)):
             self._warn(problem)
 
-    def learn_secrets(self, variables: Variables, task: Task | None) -> Redactor | None:
-        """Have the secrets masked that are known by now.
+    def learn_secrets(
+        self, variables: Variables, result: TaskResult | None
+    ) -> Redactor | None:
+        """Have the secrets masked that are known by now; where a task has failed, those of the task, too.
 
         Return what masks those that the machine itself has said, for its own alert and for no other; None where there
         are none.
@@ -173,7 +175,8 @@ class PlayVariables:
         self._secrets = self._secrets or RunSecrets()
         of_run, of_machine = self._secrets.known(
             variables,
-            task,
+            results.task_of(result) if result is not None else None,
+            items=results.failed_items(result) if result is not None else (),
             plays=[play for play, _hosts in self.plays],
             hidden_variables=self._hidden_variables,
         )

@@ -355,7 +355,7 @@ class RunReporter:
 
             machines = silent_machines(result, self._variables.template_of(result))
             outcome = dataclasses.replace(outcome, silent_machines=machines)
-        own_redactor = self._variables.learn_secrets(variables, task)
+        own_redactor = self._variables.learn_secrets(variables, result)
         if own_redactor is not None:
             from .._alerts.builder import mask_outcome
 

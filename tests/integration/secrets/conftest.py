@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -20,7 +21,37 @@ from tests.emulator.control import Emulator
 from tests.tools.cores import Core
 from tests.tools.playbooks import CALLBACK, PlaybookRun, Workspace
 
+Task = dict[str, t.Any]
+
+FAIL = "ansible.builtin.fail"
+SHELL = "ansible.builtin.shell"
+
 OUR_LINES = re.compile(r"^.*Flashduty.*(?:\n(?![\[{]|\w+:|PLAY|TASK).+)*", re.MULTILINE)
+
+
+def echo(text: str) -> Task:
+    """Return a task that prints a text and fails, whatever is in the text."""
+    return {SHELL: "cat; exit 1", "args": {"stdin": text}}
+
+
+def playbook_of(hosts: dict[str, list[Task]]) -> str:
+    """Return plays that run the tasks of each host on it, and on nobody else."""
+    plays = [
+        {
+            "name": "Play",
+            "hosts": f"{host},spare",
+            "gather_facts": False,
+            "tasks": [
+                {
+                    "name": "Only there",
+                    "when": f"inventory_hostname == '{host}'",
+                    "block": tasks,
+                }
+            ],
+        }
+        for host, tasks in hosts.items()
+    ]
+    return json.dumps(plays, indent=1)
 
 
 def canary(place: str) -> str:
@@ -86,7 +117,7 @@ class Leaks(Workspace):
 
     def play(
         self,
-        playbook: str,
+        playbook: str | Path,
         *arguments: str,
         inventory: str | Path,
         environment: t.Mapping[str, str] | None = None,

@@ -13,21 +13,12 @@ import typing as t
 import pytest
 import yaml
 
-from .conftest import Canaries, Leaks, our_lines
+from .conftest import FAIL, SHELL, Canaries, Leaks, Task, echo, our_lines, playbook_of
 
 pytestmark = pytest.mark.each_core
 
-Task = dict[str, t.Any]
-
 COMMAND = "ansible.builtin.command"
-FAIL = "ansible.builtin.fail"
-SHELL = "ansible.builtin.shell"
 SPECIAL = "'ä\"\\{}<&> %s$"
-
-
-def echo(text: str) -> Task:
-    """Return a task that prints a text and fails, whatever is in the text."""
-    return {SHELL: "cat; exit 1", "args": {"stdin": text}}
 
 
 def vaulted_tasks() -> dict[str, list[Task]]:
@@ -188,26 +179,6 @@ def unused_tasks(canaries: Canaries) -> dict[str, list[Task]]:
             }
         ],
     }
-
-
-def playbook_of(hosts: dict[str, list[Task]]) -> str:
-    """Return plays that run the tasks of each host on it, and on nobody else."""
-    plays = [
-        {
-            "name": "Play",
-            "hosts": f"{host},spare",
-            "gather_facts": False,
-            "tasks": [
-                {
-                    "name": "Only there",
-                    "when": f"inventory_hostname == '{host}'",
-                    "block": tasks,
-                }
-            ],
-        }
-        for host, tasks in hosts.items()
-    ]
-    return json.dumps(plays, indent=1)
 
 
 @pytest.fixture
