@@ -21,18 +21,16 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     may_have_data,
-    open_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     read_wait,
     resolve_count,
-    resolve_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
     as_utc,
-    outbox_errors,
+    outbox_at,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.delivering import (
     deliver,
@@ -69,19 +67,20 @@ class ActionModule(ControllerAction):
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         wanted = _Criteria.read(options)
         layers = self.layers(options)
-        location = resolve_outbox(layers)
+        location = self.outbox_location(layers)
         max_in_flight = resolve_count(layers, "max_in_flight", default=32, at_least=1)
         rate_limit = resolve_count(layers, "rate_limit", default=900)
         wait = read_wait(options["wait"])
         connection = self.resolve(layers, kind="alert").connection
         result: Result = {
             **_describe([], [], []),
+            "delivered": 0,
             "waiting": 0,
             "state_path": location.path,
         }
         if not may_have_data(location):
             return result
-        with outbox_errors(), open_outbox(location) as outbox:
+        with outbox_at(location) as outbox:
             ledger = outbox.ledger()
             now = outbox.now()
             matches = [

@@ -24,7 +24,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     may_have_data,
-    open_with_fallback,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     has_integration_key,
@@ -34,7 +33,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
-    outbox_errors,
+    outbox_at,
 )
 
 if t.TYPE_CHECKING:
@@ -64,7 +63,7 @@ class ActionModule(ControllerAction):
         connections = self._connections(options)
         if not may_have_data(location):
             return {**_result(), "state_path": location.path}
-        with outbox_errors(), open_with_fallback(location, warn=self.warn) as outbox:
+        with outbox_at(location, warn=self.warn) as outbox:
             if self._task.check_mode:
                 result = _prediction(outbox, connections, options)
                 settled = _settled(_others(outbox, connections), connections, options)

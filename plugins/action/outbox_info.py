@@ -15,7 +15,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     may_have_data,
-    open_with_fallback,
     size_of,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
@@ -25,7 +24,7 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base i
     ControllerAction,
     Result,
     as_utc,
-    outbox_errors,
+    outbox_at,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.open_alerts import (
     describe_open,
@@ -60,9 +59,7 @@ class ActionModule(ControllerAction):
         state = {"kind": location.kind, "location": str(location)}
         size = size_of(location)
         if may_have_data(location):
-            with outbox_errors(), open_with_fallback(
-                location, warn=self.warn
-            ) as outbox:
+            with outbox_at(location, warn=self.warn) as outbox:
                 found, size = _read(outbox, limit, in_force), outbox.size()
                 state = {"kind": outbox.kind, "location": outbox.place}
         return {

@@ -14,20 +14,16 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.dura
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     may_have_data,
-    open_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
     LOST,
     OK,
     RunLedger,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    resolve_outbox,
-)
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,
-    outbox_errors,
+    outbox_at,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.open_alerts import (
     describe_pending,
@@ -62,7 +58,8 @@ class ActionModule(ControllerAction):
         return runs_info_argument_spec()
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
-        location = resolve_outbox(self.layers(options))
+        location = self.outbox_location(self.layers(options))
+        state = {"kind": location.kind, "location": str(location)}
         found: Result = {
             "runs": [],
             "expected": [],
@@ -73,9 +70,10 @@ class ActionModule(ControllerAction):
             ),
         }
         if may_have_data(location):
-            with outbox_errors(), open_outbox(location) as outbox:
+            with outbox_at(location, warn=self.warn) as outbox:
                 found = _read(outbox, options["playbook"], options["limit"])
-        return {**found, "state_path": location.path}
+                state = {"kind": outbox.kind, "location": outbox.place}
+        return {**found, "state": state, "state_path": location.path}
 
 
 def _read(outbox: Outbox, names: list[str], limit: int) -> Result:

@@ -22,6 +22,7 @@ description:
   - An alert whose integration is no longer in force is forgotten only. It has to be closed in Flashduty by a person, and a
     warning says so.
   - It runs on the controller, where the state is, whatever host the task is for. So use C(run_once).
+  - It fails while the database of O(state_url) cannot be used, since nobody else knows all alerts that are open.
 extends_documentation_fragment:
   - flashcat.flashduty._attributes
   - flashcat.flashduty._attributes.actiongroup_flashduty
@@ -153,6 +154,11 @@ reduced:
   type: list
   elements: dict
   contains: *alert
+delivered:
+  description: How many events were delivered, those that have waited before among them.
+  returned: success
+  type: int
+  sample: 1
 waiting:
   description: How many events still wait for the integration that is in force.
   returned: success

@@ -21,6 +21,7 @@ description:
     that was killed together with its container.
   - It is made for a timer, a cron job or an AWX schedule. The playbook C(flashcat.flashduty.housekeeping) runs it.
   - It runs on the controller, where the state is, whatever host the task is for. So use C(run_once).
+  - It fails while the database of O(state_url) cannot be used, since nobody else knows what ran on other controllers.
 extends_documentation_fragment:
   - flashcat.flashduty._attributes
   - flashcat.flashduty._attributes.actiongroup_flashduty
@@ -184,6 +185,11 @@ expected:
   returned: success
   type: int
   sample: 12
+delivered:
+  description: How many events were delivered, those that have waited before among them.
+  returned: success
+  type: int
+  sample: 1
 waiting:
   description: How many events still wait for the integration that is in force.
   returned: success

@@ -233,6 +233,19 @@ metrics:
     # HELP flashduty_last_run_timestamp_seconds When the playbook started last.
     # TYPE flashduty_last_run_timestamp_seconds gauge
     flashduty_last_run_timestamp_seconds{playbook="nightly.yml",namespace=""} 1795482002
+state:
+  description: The outbox that was read. While the database of O(state_url) cannot be used, it is the local one.
+  returned: success
+  type: dict
+  contains:
+    kind:
+      description: V(postgresql) for a database that controllers share, V(sqlite) for a folder of this one.
+      type: str
+      sample: sqlite
+    location:
+      description: Host and database, or the folder.
+      type: str
+      sample: /home/ansible/.ansible/flashduty
 state_path:
   description: The folder that holds the outbox.
   returned: always

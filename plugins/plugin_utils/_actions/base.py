@@ -34,6 +34,8 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     OutboxError,
     OutboxLocation,
+    open_outbox,
+    open_with_fallback,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
     Redactor,
@@ -65,6 +67,11 @@ from .._ansible.config import (
 from .._ansible.misspelt import misspelt_options
 from .._ansible.module_defaults import options_for_all
 from .._ansible.secrets import configured_keys, keys_of_options
+
+if t.TYPE_CHECKING:
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
+        Outbox,
+    )
 
 # Strategies load this file before they fork a worker for each host. A key that comes out of a pipe is there only once.
 remember_pipe(configured_layers())
@@ -269,13 +276,30 @@ def decrypt_vault_strings(value: t.Any) -> t.Any:
 
 
 @contextlib.contextmanager
-def outbox_errors() -> t.Iterator[None]:
-    """Let a task fail in the usual way where the outbox cannot be used."""
+def outbox_at(
+    location: OutboxLocation, *, warn: t.Callable[[str], None] | None = None
+) -> t.Iterator[Outbox]:
+    """Open the outbox for a task, which fails in the usual way where it cannot be used.
+
+    :param warn: told when the local outbox serves in the place of a database; without it, the task needs the database:
+        what only that one knows must not be taken for nothing.
+    """
     problem = ""
+    is_shared = warn is None and bool(location.url)
     try:
-        yield
+        with (
+            open_with_fallback(location, warn=warn) if warn else open_outbox(location)
+        ) as outbox:
+            is_shared = outbox.kind == "postgresql"
+            yield outbox
     except OutboxError as exc:
         problem = str(exc)
+    if problem and is_shared:
+        raise ConfigurationError(
+            f"The database that state_url names is of no use: {problem}.",
+            option="state_url",
+            hint="Nothing is lost. Run the task again when the database is back; connection_info says what it lacks.",
+        )
     if problem:
         raise ConfigurationError(
             f"The outbox is of no use: {problem}.",

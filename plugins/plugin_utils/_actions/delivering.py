@@ -43,12 +43,13 @@ def deliver(
     """Deliver what waits for an integration.
 
     :param wait: seconds that it may take.
-    :returns: the number of events that still ``waiting``, and what makes the task fail, if anything does.
+    :returns: how many events were ``delivered``, how many are still ``waiting``, and what makes the task fail, if
+        anything does.
     :raises ConfigurationError: when nothing can be sent from here at all.
     """
     before = outbox.status([connection.fingerprint])
     if not before.waiting:
-        return {"waiting": 0}
+        return {"delivered": 0, "waiting": 0}
     # What is missing here, such as requests, is said at once and not after the wait.
     Client(connection).close()
     courier = Courier(outbox, max_in_flight=max_in_flight, rate_limit=rate_limit)
@@ -56,8 +57,11 @@ def deliver(
     courier.post({"finish": wait})
     courier.run()
     after = outbox.status([connection.fingerprint])
-    result: Result = {"waiting": after.waiting}
     refused = len(after.undeliverable) - len(before.undeliverable)
+    result: Result = {
+        "delivered": max(0, before.waiting - after.waiting - refused),
+        "waiting": after.waiting,
+    }
     if after.waiting:
         what = f"{_events(after.waiting)} not delivered within {wait:g} seconds, and will be tried again."
         error = (

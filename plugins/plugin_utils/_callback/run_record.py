@@ -87,6 +87,7 @@ class RunRecord:
             every = None
         if not (every or longest or (self._settings.watch and reports_abort)):
             return
+        overlong = alert("overlong") if longest and raises else None
         record = dataclasses.replace(
             self._record or self._make(run_of(), fingerprint, server),
             expected_every=every,
@@ -94,11 +95,11 @@ class RunRecord:
             when_lost=alert("run") if reports_abort else None,
             # Who only tries a playbook out does not promise that it runs from now on.
             when_missed=alert("missed") if every and raises else None,
+            when_overlong=overlong,
         )
         if record == self._record:
             return
         self._record = record
-        overlong = alert("overlong") if longest and raises else None
         watch = {
             "run_id": record.run_id,
             "controller": record.controller,

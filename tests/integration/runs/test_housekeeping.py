@@ -137,6 +137,25 @@ def test_the_housekeeping_delivers_checks_and_prints_what_is_open(
 
 
 @pytest.mark.any_core
+def test_the_housekeeping_does_all_before_it_tells_what_went_wrong(
+    controller: Controller,
+) -> None:
+    controller.flashduty.misbehave({"kind": "error", "times": 0})
+    controller.play(NIGHTLY, "-e", "broken=h1", expected_every="25h", flush_timeout="1")
+    controller.flashduty.behave()
+    controller.age(26 * 3600)
+    run = keep_house(controller, "-e", "metrics_file=/nowhere/flashduty.prom")
+
+    assert run.rc == 2
+    line = next(one for one in run.stdout.splitlines() if " alerts open, " in one)
+    assert "metrics_file /nowhere/flashduty.prom cannot be written: " in line
+    # What waited, what the run that came to its end has closed to be sure, and what the check has raised.
+    assert "2 alerts open, 0 events waiting, 0 undeliverable, 3 delivered now" in line
+    assert "1 runs missed of 1 that are expected, 0 lost." in line
+    assert controller.open == ["failed", "missed"]
+
+
+@pytest.mark.any_core
 def test_the_housekeeping_sends_once_more_what_was_refused(
     controller: Controller,
 ) -> None:

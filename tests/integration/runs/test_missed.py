@@ -18,12 +18,13 @@ def test_a_missed_run_raises_an_alert_that_the_next_complete_run_closes(
     controller: Controller,
 ) -> None:
     first = controller.play(NIGHTLY, **DAILY)
+    begun = len(controller.flashduty.events())
     in_time = controller.ask("runs_check")
     controller.age(25 * HOUR + 60)
     both = controller.ask_all(late=("runs_check", {}), again=("runs_check", {}))
     late, again = both["late"], both["again"]
     open_while_late = controller.open
-    events = controller.flashduty.events()
+    events = controller.flashduty.events()[begun:]
     back = controller.play(NIGHTLY, **DAILY)
 
     assert (first.rc, "Flashduty:" in first.stdout) == (0, False)
@@ -120,11 +121,14 @@ def test_a_clock_that_was_ahead_delays_nothing(controller: Controller) -> None:
 
 
 @pytest.mark.any_core
-def test_nothing_is_expected_after_the_state_was_deleted_until_the_next_run(
+def test_after_the_state_was_deleted_the_next_whole_run_closes_what_nobody_remembers(
     controller: Controller,
 ) -> None:
     controller.play(NIGHTLY, **DAILY)
-    running = controller.begin_slow(**DAILY)
+    controller.age(26 * HOUR)
+    late = controller.ask("runs_check")
+    running = controller.begin_slow(**DAILY, max_duration="1s")
+    controller.wait_until(lambda: controller.open == ["missed", "overlong"], running)
     for path in controller.state.parent.iterdir():
         path.unlink()
     nothing = controller.ask("runs_check")
@@ -132,9 +136,13 @@ def test_nothing_is_expected_after_the_state_was_deleted_until_the_next_run(
     run = running.wait()
     result = controller.ask("runs_check")
 
+    assert (late["raised"], late["delivered"]) == (1, 1)
     assert (nothing["expected"], nothing["missed"]) == (0, [])
     assert run.rc == 0
     assert (result["expected"], result["missed"], result["lost"]) == (1, [], [])
+    assert controller.open == [], run.output
+    # Nobody knows whether they were open.
+    assert "recovered" not in run.output
 
 
 @pytest.mark.any_core

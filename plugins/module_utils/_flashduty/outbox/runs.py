@@ -113,10 +113,18 @@ class RunAlert:
             origin=self.origin,
             title=event.title_rule,
             status=event.event_status,
-            opened_at=now,
             details=self.details,
         )
         return event, opened
+
+    def recovery(self, *, now: float) -> AlertEvent:
+        """Return the event that closes it now."""
+        return _recovery(
+            self.event["title_rule"],
+            self.event["alert_key"],
+            self.details,
+            now=now,
+        )
 
     def as_data(self) -> dict[str, t.Any]:
         """Return plain data."""
@@ -141,6 +149,7 @@ class Run:
     :param max_duration: seconds that the run may take, or None.
     :param when_lost: the alert to raise when nobody hears of the run any more, or None.
     :param when_missed: the alert to raise when the playbook does not run in time, or None.
+    :param when_overlong: the alert to raise when the run takes too long, or None.
     """
 
     run_id: str
@@ -154,6 +163,7 @@ class Run:
     max_duration: float | None = None
     when_lost: RunAlert | None = None
     when_missed: RunAlert | None = None
+    when_overlong: RunAlert | None = None
 
 
 @dataclass(frozen=True)
@@ -334,15 +344,20 @@ class RunLedger:
     ) -> list[OpenAlert]:
         """Remember how a run has ended; close what its end closes, and return that.
 
+        Alerts of which a state that was deleted has known are closed, too: their keys are always the same. Whether they
+        were open nobody knows, so they are not returned. An ``Ok`` for an alert that is not open does nothing.
+
         :param complete: it was a whole run that came to its recap, so it counts for its playbook.
         :param close: whether alerts are closed at all.
         """
         now = self._db.now()
         with self._db.transaction():
             self._lock(run.origin)
-            # The state may have been deleted since it began.
-            self._record(run, now, closes=close)
+            is_forgotten = self._record(run, now, closes=close)
             self._expect(run, now)
+            unknown = self._missed_in_an_unknown_past(run.origin) if complete else []
+            if is_forgotten and run.when_overlong is not None:
+                unknown.append((run.fingerprint, run.server, run.when_overlong))
             self._db.run(
                 "UPDATE flashduty_runs SET ended_at = :now, status = :status, complete = :complete, hosts = :hosts"
                 " WHERE run_id = :run_id",
@@ -363,10 +378,38 @@ class RunLedger:
                 )
                 closed += self._closed(run.run_id, run.origin, "missed")
             if not close:
-                closed = []
+                closed, unknown = [], []
             self._close(run.run_id, closed, now)
+            known = {alert.alert_key for _fingerprint, alert in closed}
+            for fingerprint, server, alert in unknown:
+                if alert.event["alert_key"] not in known:
+                    self._outbox.add(
+                        fingerprint,
+                        [alert.recovery(now=now)],
+                        server=server,
+                        run_id=run.run_id,
+                    )
             self._prune(run.origin, now)
         return [alert for _fingerprint, alert in closed]
+
+    def _missed_in_an_unknown_past(
+        self, origin: str
+    ) -> list[tuple[str, str, RunAlert]]:
+        """Return the alert that a playbook is missed where no complete run of it is known, with its integration.
+
+        It may be the first one, or those before it were remembered in a state that is gone.
+        """
+        if self._outbox.is_spool:
+            # The database knows, and closes it when this one's runs move there.
+            return []
+        return [
+            (fingerprint, server, RunAlert.from_data(json.loads(details)))
+            for fingerprint, server, details in self._db.rows(
+                "SELECT fingerprint, server, details FROM flashduty_expected_playbooks WHERE origin = :origin"
+                " AND completed_at IS NULL",
+                {"origin": origin},
+            )
+        ]
 
     def is_expected(self, origin: str) -> bool:
         """Say whether a playbook is to run again in time."""
@@ -812,13 +855,8 @@ class RunLedger:
         because: str = "",
     ) -> None:
         for fingerprint, alert in alerts:
-            event = AlertEvent.create(
-                title_rule=alert.title,
-                event_status="Ok",
-                alert_key=alert.alert_key,
-                event_time=int(now),
-                description=because or _CLOSED_BECAUSE[alert.details["scope"]],
-                labels=alert.details.get("labels"),
+            event = _recovery(
+                alert.title, alert.alert_key, alert.details, now=now, because=because
             )
             self._outbox.add(
                 fingerprint, [event], run_id=run_id, closed=[alert.alert_key]
@@ -837,6 +875,25 @@ class RunLedger:
             "DELETE FROM flashduty_runs WHERE ended_at IS NOT NULL AND started_at < :oldest",
             {"oldest": now - _LONGEST_AGE},
         )
+
+
+def _recovery(
+    title: str,
+    alert_key: str,
+    details: t.Mapping[str, t.Any],
+    *,
+    now: float,
+    because: str = "",
+) -> AlertEvent:
+    """Return the event that closes an alert about a run."""
+    return AlertEvent.create(
+        title_rule=title,
+        event_status="Ok",
+        alert_key=alert_key,
+        event_time=int(now),
+        description=because or _CLOSED_BECAUSE[details["scope"]],
+        labels=details.get("labels"),
+    )
 
 
 def _identity(run: Run) -> dict[str, t.Any]:
