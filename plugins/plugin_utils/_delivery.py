@@ -288,22 +288,22 @@ class Delivery:
             report, dropped=self._dropped, place=str(self.location)
         )
 
-    def all_open_alerts(self) -> list[OpenAlert] | None:
-        """Return what is open for the integrations in force; None where no integration is."""
+    def ages_of_open_alerts(self) -> list[float] | None:
+        """Return for how many seconds each alert is open with the integrations in force; None where no integration is."""
         if not self._connections:
             return None
         if not may_have_data(self.location):
             return []
-        found: list[OpenAlert] = self._with_outbox(
+        ages: list[float] = self._with_outbox(
             lambda outbox: [
-                alert
+                outbox.now() - alert.opened_at
                 for fingerprint in self._connections
                 for alert in outbox.open_alerts(fingerprint)
             ],
             [],
         )
         self._close_outbox()
-        return found
+        return ages
 
     # -- the outbox
 

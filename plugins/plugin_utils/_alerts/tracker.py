@@ -308,10 +308,7 @@ class AlertTracker:
         failure.write_causes()
         if failure.opened is None:
             return
-        opened = failure.opened
-        if before:
-            opened = replace(opened, opened_at=before.alert.opened_at)
-        pending = PendingAlert(opened, failure.times, self._needed(failure))
+        pending = PendingAlert(failure.opened, failure.times, self._needed(failure))
         self._counts.count(integration, pending)
         self._send(integration, [], pending=[pending])
 
@@ -649,7 +646,6 @@ class AlertTracker:
             origin=self._run.origin,
             title=event.title_rule,
             status=event.event_status,
-            opened_at=self._now(),
             details=details,
         )
 

@@ -16,7 +16,6 @@ import contextlib
 import dataclasses
 import functools
 import os
-import time
 import typing as t
 
 from ansible import context
@@ -475,8 +474,8 @@ class RunReporter:
 
     def _say_that_nothing_happened(self) -> None:
         """Show that the callback is there, for whoever wants to know much."""
-        alerts = self._delivery.all_open_alerts()
-        if alerts is None:
+        ages = self._delivery.ages_of_open_alerts()
+        if ages is None:
             return
         from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
             describe_duration,
@@ -484,8 +483,8 @@ class RunReporter:
 
         from .summary import quiet_line
 
-        oldest = max((time.time() - alert.opened_at for alert in alerts), default=0.0)
-        self._say(quiet_line(open_alerts=len(alerts), oldest=describe_duration(oldest)))
+        oldest = describe_duration(max(ages, default=0.0))
+        self._say(quiet_line(open_alerts=len(ages), oldest=oldest))
 
     def _describe_run_without_plays(self, play: Play) -> None:
         """Find out what an alert for a run needs to say that ends before its first play begins.

@@ -122,21 +122,19 @@ def details_for(causes: t.Iterable[Cause], namespace: str) -> dict[str, t.Any]:
 
 
 def opened_by(
-    fields: t.Mapping[str, t.Any], details: t.Mapping[str, t.Any], now: float
+    fields: t.Mapping[str, t.Any], details: t.Mapping[str, t.Any]
 ) -> OpenAlert:
     """Return the alert that an event opens.
 
     :param fields: those of the event.
     :param details: see :func:`details_for`.
-    :param now: seconds since the epoch.
     """
     return OpenAlert(
         fields["alert_key"],
         ORIGIN,
         fields["title_rule"],
         fields["event_status"],
-        now,
-        {**details, "labels": fields["labels"]},
+        details={**details, "labels": fields["labels"]},
     )
 
 

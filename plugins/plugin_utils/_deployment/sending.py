@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import time
 import typing as t
 from dataclasses import asdict
 
@@ -122,7 +121,7 @@ class DeploymentSender:
         if connection is None:
             return None
         event = create(kind, fields)
-        opened = opened_by(fields, details, time.time()) if details else None
+        opened = opened_by(fields, details) if details else None
         result = (
             SendResult(event) if check_mode else self._send(connection, event, opened)
         )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import time
 import typing as t
 import uuid
 
@@ -409,7 +408,7 @@ class _Steps:
         events = [{"kind": "change", "fields": change}]
         if self._options["alert"]:
             alert = self._alert(hosts, failures)
-            opened = opened_by(alert, self._details(failures), time.time())
+            opened = opened_by(alert, self._details(failures))
             events.insert(
                 0,
                 {

@@ -56,12 +56,14 @@ class LedgerWrite:
         alert: OpenAlert,
         *,
         server: str,
+        opened_at: float | None = None,
         raised_at: float | None = None,
         confirmed: bool = False,
     ) -> None:
         """Remember an alert that is raised, perhaps once more: then it opened when it opened.
 
-        :param raised_at: when, in seconds since the epoch; now when missing.
+        :param opened_at: when it was raised first, in seconds since the epoch; now when missing.
+        :param raised_at: when it was raised last; now when missing.
         :param confirmed: whether the service has heard of it.
         """
         values: dict[str, t.Any] = {
@@ -71,7 +73,7 @@ class LedgerWrite:
             "origin": alert.origin,
             "title": alert.title,
             "status": alert.status,
-            "opened_at": alert.opened_at,
+            "opened_at": self.now if opened_at is None else opened_at,
             "raised_at": self.now if raised_at is None else raised_at,
             "details": json.dumps(alert.details),
             "write_id": self.write_id,

@@ -405,10 +405,10 @@ class _Merge:
                 row["origin"],
                 row["title"],
                 row["status"],
-                row["opened_at"] + self._ahead,
-                json.loads(row["details"]),
+                details=json.loads(row["details"]),
             ),
             server=row["server"],
+            opened_at=row["opened_at"] + self._ahead,
             raised_at=row["raised_at"] + self._ahead,
             confirmed=bool(row["confirmed"]),
         )

@@ -128,7 +128,8 @@ class OpenAlert:
     """An alert that Flashduty holds as open, as far as we know.
 
     :param origin: what raised it; alerts are looked up by it.
-    :param opened_at: seconds since the epoch.
+    :param opened_at: seconds since the epoch. The outbox sets it when it remembers the alert first: a controller's clock
+        may be off.
     :param details: plain data that only the one who raised the alert understands.
     """
 
@@ -136,7 +137,7 @@ class OpenAlert:
     origin: str
     title: str
     status: str
-    opened_at: float
+    opened_at: float = 0.0
     details: dict[str, t.Any] = field(default_factory=dict)
 
 
@@ -144,7 +145,7 @@ class OpenAlert:
 class PendingAlert:
     """A failure that was counted, and raises an alert when it has happened in enough runs in a row.
 
-    :param alert: what will be open then; ``opened_at`` is when it was counted first.
+    :param alert: what will be open then; the outbox lets ``opened_at`` be when it was counted first.
     :param failures: in how many runs in a row it has happened.
     :param needed: in how many it has to happen.
     """

@@ -16,9 +16,12 @@ from .model import OpenAlert, PendingAlert
 
 
 def remember(
-    database: Database, fingerprint: str, pending: t.Iterable[PendingAlert]
+    database: Database, fingerprint: str, pending: t.Iterable[PendingAlert], now: float
 ) -> None:
-    """Write what is pending, in the place of what was remembered of the same alerts."""
+    """Write what is pending, in the place of what was remembered of the same alerts, but for when that began.
+
+    :param now: seconds since the epoch, by the database's clock.
+    """
     database.run_each(
         "INSERT INTO flashduty_pending_alerts"
         " (fingerprint, alert_key, origin, title, status, since, failures, needed, details)"
@@ -33,7 +36,7 @@ def remember(
                 "origin": one.alert.origin,
                 "title": one.alert.title,
                 "status": one.alert.status,
-                "since": one.alert.opened_at,
+                "since": now,
                 "failures": one.failures,
                 "needed": one.needed,
                 "details": json.dumps(one.alert.details),

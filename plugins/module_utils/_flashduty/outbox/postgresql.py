@@ -44,6 +44,7 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _HELLO = (
     "SELECT extract(epoch FROM clock_timestamp())::double precision,"
     f" set_config('statement_timeout', '{int(DEADLINE * 1000)}', false),"
+    " current_setting('transaction_read_only')::boolean,"
     " (SELECT max(version) FROM flashduty_schema)"
 )
 _SIZE = (
@@ -230,12 +231,19 @@ class PostgresDatabase:
             self.close()
             raise
 
-    def _take_hello(self, there: float, _setting: str, version: int | None) -> None:
+    def _take_hello(
+        self, there: float, _setting: str, is_read_only: bool, version: int | None
+    ) -> None:
         self._take_time(there)
         if (version or 0) > schema.VERSION:
             raise NewerOutbox(
                 f"{self.place} was set up by a newer version of the collection (format {version}, known is"
                 f" {schema.VERSION})"
+            )
+        if is_read_only:
+            # Found out before anybody relies on it: what waits there could be seen, but not claimed.
+            raise OutboxError(
+                f"cannot use {self.place}: it is read-only; it may be a standby"
             )
         self._is_greeted = True
 

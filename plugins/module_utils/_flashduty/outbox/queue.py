@@ -101,6 +101,11 @@ class Outbox:
         return self._database.place
 
     @property
+    def is_spool(self) -> bool:
+        """Whether this one serves while the database of many controllers cannot be reached."""
+        return self._is_spool
+
+    @property
     def database(self) -> Database:
         """What it is kept in, for the other ledgers of this package."""
         return self._database
@@ -168,7 +173,7 @@ class Outbox:
             if opened is not None:
                 write.open(opened, server=server)
             stays_open = write.change(updated, closed)
-            pending_alerts.remember(self._database, fingerprint, pending)
+            pending_alerts.remember(self._database, fingerprint, pending, now)
             pending_alerts.forget(self._database, fingerprint, no_longer_pending)
             write.forget_pending(no_longer_pending)
             self._queue(

@@ -288,16 +288,18 @@ def test_somebody_elses_lock_is_not_waited_for(
         assert waiting(outbox) == ["b"]
 
 
-def test_a_read_only_database_is_told(location: OutboxLocation) -> None:
+def test_a_read_only_database_is_told_at_once(location: OutboxLocation) -> None:
     open_outbox(location).close()
     read_only = OutboxLocation(
         location.path, location.url + "%20-cdefault_transaction_read_only%3Don"
     )
 
-    with open_outbox(read_only) as outbox, pytest.raises(
-        OutboxError, match="read-only"
-    ):
+    warnings: list[str] = []
+    with open_with_fallback(read_only, warn=warnings.append) as outbox:
         outbox.add(WEB, [alert("a")])
+        assert outbox.kind == "sqlite"
+
+    assert "it is read-only; it may be a standby" in warnings[0]
 
 
 # -- many at once
