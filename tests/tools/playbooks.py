@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.tools.cores import Core
+from tests.tools.forked_playbooks import ForkedPlaybook, PlaybookForks
 
 CALLBACK = "flashcat.flashduty.alert_on_failure"
 RECAP_LINE = re.compile(r"^(?P<host>\S+) +: (?P<counts>ok=\d+ .*)$", re.MULTILINE)
@@ -75,7 +76,10 @@ class RunningPlaybook:
     """An ansible-playbook that may be waited for, or killed."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], stdout: Path, stderr: Path
+        self,
+        process: subprocess.Popen[bytes] | ForkedPlaybook,
+        stdout: Path,
+        stderr: Path,
     ) -> None:
         self.process = process
         self._stdout = stdout
@@ -136,6 +140,8 @@ class Workspace:
         self.core = core
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
+        # While this is set, runs are forks of one process.
+        self.forks: PlaybookForks | None = None
         self._runs: list[RunningPlaybook] = []
 
     def write(self, name: str, text: str) -> Path:
@@ -172,17 +178,26 @@ class Workspace:
         stdout, stderr = (
             self.folder / f"run{number}.{name}" for name in ("out", "err")
         )
-        command = [core.bin("ansible-playbook"), "-i", str(inventory), str(playbook)]
+        command = [
+            core.bin("ansible-playbook"),
+            *("-i", str(inventory), str(playbook)),
+            *arguments,
+        ]
+        variables = core.environment(self.home, **(environment or {}))
+        process: subprocess.Popen[bytes] | ForkedPlaybook
         with stdout.open("wb") as out, stderr.open("wb") as err:
-            process = subprocess.Popen(
-                [*command, *arguments],
-                cwd=self.folder,
-                env=core.environment(self.home, **(environment or {})),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
+            if self.forks is not None:
+                process = self.forks.start(command, variables, out, err)
+            else:
+                process = subprocess.Popen(
+                    command,
+                    cwd=self.folder,
+                    env=variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    start_new_session=True,
+                )
         running = RunningPlaybook(process, stdout, stderr)
         self._runs.append(running)
         return running

@@ -2,190 +2,47 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random playbooks in random runs: nothing that is broken is closed, and all that is mended is.
+"""
+Random playbooks in random runs: nothing that is broken is closed, and all that is mended is.
 
-What is true is not taken from a model, but from the playbooks themselves: each place writes down that it was worked on, and
-fails while a marker says that it is broken.
+What is true is not taken from a model, but from the world and from ansible-core: each place writes down that it was worked
+on, and fails while a file says that it is broken; machines write down that they were reached, and ansible-core says for which
+host one was not.
 
-``FLASHDUTY_TEST_SEQUENCES`` is the number of sequences of runs, ``FLASHDUTY_TEST_SEED`` the first of their seeds.
+``FLASHDUTY_TEST_SEQUENCES`` is the number of sequences of runs, ``FLASHDUTY_TEST_SEED`` the first of their seeds. One sequence
+in ten is run with the command itself, the others with forks of one process: see ``forked_playbooks.py``.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import random
+import re
 import shutil
 import signal
 import time
-import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .conftest import Story
+from .random_sequences import (
+    ANY_HOST,
+    HELPER,
+    HOSTS,
+    RandomRun,
+    Sequence,
+    random_sequence,
+    write_playbook,
+)
 
 SEQUENCES = int(os.environ.get("FLASHDUTY_TEST_SEQUENCES") or 1)
 SEED = int(os.environ.get("FLASHDUTY_TEST_SEED") or random.randrange(10**6))
-HOSTS = ("web1", "web2", "db1")
-APPS = ("shop", "search")
-WORK = (
-    "ansible.builtin.raw: \"echo {{{{ inventory_hostname }}}} {name} {app} >> '{{{{ world }}}}/log';"
-    " test ! -e '{{{{ world }}}}/{{{{ inventory_hostname }}}}.{name}.{app}'\""
-)
+COMMAND_IN = 10
+_TASK = re.compile(r"(?:TASK|RUNNING HANDLER) \[(?:.* : )?(?:\w+ )?(T\d\d)\]")
+_UNREACHABLE = re.compile(r"fatal: \[([^\s\]]+).*UNREACHABLE!")
 
-
-@dataclass(frozen=True)
-class Sequence:
-    """A playbook and its runs, as they can be told."""
-
-    scope: str
-    recovery: str
-    kinds: tuple[tuple[str, ...], tuple[str, ...]]
-    runs: tuple[RandomRun, ...]
-
-
-@dataclass(frozen=True)
-class RandomRun:
-    """A run: what is broken, and what its starter chose."""
-
-    broken: frozenset[tuple[str, str, str]]
-    arguments: tuple[str, ...] = ()
-    inventory: str = "production"
-    killed_after: float = 0.0
-
-    def __str__(self) -> str:
-        broken = ", ".join(".".join(one) for one in sorted(self.broken)) or "nothing"
-        killed = f", killed after {self.killed_after} s" if self.killed_after else ""
-        return f"{' '.join(self.arguments) or 'a whole run'} on {self.inventory}{killed}; broken: {broken}"
-
-
-def _work(name: str, app: str = "{{ app }}") -> str:
-    return WORK.format(name=name, app=app)
-
-
-def _task(name: str, kind: str) -> tuple[str, str]:
-    """Return the text of a task of a kind, and that of a handler if it needs one."""
-    head = f"    - name: {name}\n      tags: {name.lower()}\n      "
-    condition = f"      when: go_{name} | default(true) | bool\n"
-    loop = f"      loop: \"{{{{ apps_{name} | default(['shop', 'search']) }}}}\"\n      loop_control: {{loop_var: app}}\n"
-    if kind == "handler":
-        notify = f"ansible.builtin.raw: 'true'\n      changed_when: go_{name} | default(true) | bool\n      notify: Handle {name}\n"
-        return (
-            head + notify,
-            f"    - name: Handle {name}\n      {_work(name, 'once')}\n",
-        )
-    if kind == "end":
-        return (
-            f"    - name: {name}\n      ansible.builtin.meta: end_play\n      when: freeze_{name} | default(false) | bool\n",
-            "",
-        )
-    texts = {
-        "plain": f"{head}{_work(name, 'once')}\n",
-        "condition": f"{head}{_work(name, 'once')}\n{condition}",
-        "loop": f"{head}{_work(name)}\n{loop}",
-        "include": f"{head}ansible.builtin.include_tasks: {{file: {name}.yml, apply: {{tags: {name.lower()}}}}}\n{loop}",
-        "role": f"{head}ansible.builtin.include_role: {{name: {name}, apply: {{tags: {name.lower()}}}}}\n{loop}",
-        "parameters": "".join(
-            f"    - ansible.builtin.import_tasks: {name}.yml\n      tags: {name.lower()}\n      vars: {{app: {app}}}\n"
-            f"      when: \"'{app}' in apps_{name} | default(['shop', 'search'])\"\n"
-            for app in APPS
-        ),
-        "check": f"{head}{_work(name, 'once')}\n      check_mode: \"{{{{ dry_{name} | default(false) | bool }}}}\"\n",
-    }
-    return texts[kind], ""
-
-
-KINDS = (
-    *("plain", "condition", "loop", "include", "role", "parameters"),
-    *("handler", "check", "end"),
-)
-
-
-def write_playbook(story: Story, sequence: Sequence) -> None:
-    """Write the playbook of a sequence, and the files that it includes."""
-    plays = []
-    for play, (hosts, kinds) in enumerate(zip(("web", "web:db"), sequence.kinds)):
-        tasks, handlers = "", ""
-        for number, kind in enumerate(kinds):
-            name = f"T{play}{number}"
-            task, handler = _task(name, kind)
-            tasks, handlers = tasks + task, handlers + handler
-            included = f"- name: {name}\n  {_work(name)}\n"
-            story.write(f"{name}.yml", included)
-            story.write(f"roles/{name}/tasks/main.yml", included)
-        plays.append(
-            f"- hosts: {hosts}\n  gather_facts: false\n  tasks:\n{tasks}"
-            + (f"  handlers:\n{handlers}" if handlers else "")
-        )
-    story.write("site.yml", "".join(plays))
-    story.write(".git/config", '[remote "origin"]\nurl = https://x/example/shop\n')
-    for name in ("production", "staging"):
-        world = story.folder / name
-        world.mkdir(exist_ok=True)
-        story.write(
-            f"{name}.ini",
-            f"[web]\nweb1\nweb2\n[db]\ndb1\n[all:vars]\nansible_connection=local\nworld={world}\n",
-        )
-
-
-def random_sequence(rng: random.Random) -> Sequence:
-    """Return a random playbook with random runs."""
-    kinds = tuple(
-        tuple(rng.choice(KINDS) for _task in range(rng.randint(1, 4))) for _play in "ab"
-    )
-    names = [
-        (f"T{play}{number}", kind)
-        for play, of_play in enumerate(kinds)
-        for number, kind in enumerate(of_play)
-    ]
-    recovery = rng.choice(["auto", "auto", "auto", "stateless"])
-    broken: frozenset[tuple[str, str, str]] = frozenset()
-    runs = []
-    for _run in range(rng.randint(3, 5)):
-        if rng.random() < 0.6:
-            broken = frozenset(
-                (rng.choice(HOSTS), rng.choice(names)[0], app)
-                for _one in range(rng.randint(0, 3))
-                for app in [rng.choice([*APPS, "once", "once"])]
-            )
-        runs.append(_random_run(rng, broken, names, recovery))
-    scope = rng.choice(["host", "task", "playbook"])
-    if recovery == "stateless" and scope == "task":
-        scope = "host"
-    return Sequence(scope, recovery, t.cast(t.Any, kinds), tuple(runs))
-
-
-def _random_run(
-    rng: random.Random,
-    broken: frozenset[tuple[str, str, str]],
-    names: list[tuple[str, str]],
-    recovery: str,
-) -> RandomRun:
-    run = RandomRun(broken)
-    name, kind = rng.choice(names)
-    way = rng.choice(
-        ["whole", "whole", "limit", "tags", "check", "extra", "extra", "other", "kill"]
-    )
-    if way == "limit":
-        return replace(run, arguments=("--limit", rng.choice(HOSTS)))
-    if way == "tags":
-        return replace(run, arguments=("--tags", name.lower()))
-    if way == "check":
-        return replace(run, arguments=("--check",))
-    if way == "extra":
-        looped = {f"apps_{name}": [rng.choice(APPS)]}
-        choices: dict[str, dict[str, t.Any]] = {
-            **dict.fromkeys(("loop", "include", "role", "parameters"), looped),
-            "check": {f"dry_{name}": True},
-            "end": {f"freeze_{name}": True},
-        }
-        chosen = choices.get(kind, {f"go_{name}": False})
-        return replace(run, arguments=("-e", json.dumps(chosen)))
-    # Without a memory, a host is what it is called.
-    if way == "other" and recovery == "auto":
-        return replace(run, inventory="staging")
-    if way == "kill":
-        return replace(run, killed_after=rng.choice([1.0, 2.0, 3.0]))
-    return run
+# Inventory, host, task and app; or for a machine that did not answer, its name in place of the app.
+Place = tuple[str, str, str, str]
 
 
 def play(story: Story, sequence: Sequence, run: RandomRun) -> str:
@@ -193,61 +50,110 @@ def play(story: Story, sequence: Sequence, run: RandomRun) -> str:
     for name in ("production", "staging"):
         for marker in (story.folder / name).glob("*.*"):
             marker.unlink()
-        for parts in run.broken if name == run.inventory else ():
-            (story.folder / name / ".".join(parts)).touch()
+    world = story.folder / run.inventory
+    for name in [".".join(p) for p in run.broken] + [f"{m}.gone" for m in run.gone]:
+        (world / name).touch()
+    lines = len(read_log(story, run.inventory))
     running = story.begin(
         story.folder / "site.yml",
         *run.arguments,
         inventory=story.folder / f"{run.inventory}.ini",
         options={"alert_scope": sequence.scope, "recovery": sequence.recovery},
     )
-    if run.killed_after:
-        time.sleep(run.killed_after)
-        running.signal(signal.SIGTERM)
+    while run.killed_at and running.process.poll() is None:
+        if len(read_log(story, run.inventory)) >= lines + run.killed_at:
+            running.signal(signal.SIGTERM)
+            break
+        time.sleep(0.02)
     ended = running.wait()
     assert "because of a bug" not in ended.output, ended.output
     return ended.output
 
 
+def read_log(story: Story, inventory: str) -> list[list[str]]:
+    """Return what the world of an inventory has written down."""
+    log = story.folder / inventory / "log"
+    return (
+        [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+    )
+
+
 class Truth:
-    """What failed when it was last worked on, and is broken still."""
+    """What failed when it was last worked on, and which machines did not answer for a host and have not since."""
 
-    def __init__(self) -> None:
-        self.failed: set[tuple[str, str, str, str]] = set()
+    def __init__(self, story: Story, sequence: Sequence) -> None:
+        self._story = story
+        self._sequence = sequence
         self._read: dict[str, int] = {}
+        self.failed: set[Place] = set()
+        self.silent: set[Place] = set()
 
-    def learn(self, story: Story, run: RandomRun) -> None:
-        """Read what the places of the last run have written down."""
-        log = story.folder / run.inventory / "log"
-        lines = log.read_text().splitlines() if log.exists() else []
+    def learn(self, run: RandomRun, output: str) -> None:
+        """Take in what the last run has written down."""
+        lines = read_log(self._story, run.inventory)
         for line in lines[self._read.get(run.inventory, 0) :]:
-            host, name, app = line.split()
-            place = (run.inventory, host, name, app)
-            if (host, name, app) in run.broken:
-                self.failed.add(place)
+            if line[0] == "connected":
+                self._answered(run.inventory, line[1])
             else:
-                self.failed.discard(place)
+                self._worked_on(run, *line)
         self._read[run.inventory] = len(lines)
+        name = ""
+        for text in output.splitlines():
+            if found := _TASK.match(text):
+                name = found[1]
+            if found := _UNREACHABLE.match(text):
+                host = found[1]
+                for machine in self._sequence.machines_of(name, host, run) & run.gone:
+                    if not self._is_unknowable(run, machine):
+                        self.silent.add((run.inventory, host, name, machine))
 
-    def hidden(
-        self, story: Story, sequence: Sequence
-    ) -> list[tuple[str, str, str, str]]:
+    def _answered(self, inventory: str, machine: str) -> None:
+        self.silent -= {p for p in self.silent if (p[0], p[3]) == (inventory, machine)}
+
+    def _worked_on(self, run: RandomRun, host: str, name: str, app: str) -> None:
+        kind = self._sequence.tasks[name]
+        place = (run.inventory, host, name, app)
+        works = not {(host, name, app), (ANY_HOST, name, app)} & run.broken
+        if app == "block":
+            # If it fails, its rescue has to work; if it works, nobody needs that.
+            if works:
+                self.failed.discard((*place[:3], "rescue"))
+        elif works:
+            hosts = {host}
+            if kind.startswith("once") and not (
+                "--limit" in run.arguments or self._sequence.serial_of(name)
+            ):
+                # It has worked for all of them.
+                hosts = {*HOSTS}
+            self.failed -= {(run.inventory, one, name, app) for one in hosts}
+        elif not self._is_unknowable(run, app):
+            self.failed.add(place)
+
+    def _is_unknowable(self, run: RandomRun, machine: str) -> bool:
+        """Without a memory, a run cannot know of a way that the starter of another run has chosen."""
+        return (
+            self._sequence.recovery == "stateless"
+            and machine == run.chooses_helper != HELPER
+        )
+
+    def hidden(self) -> set[Place]:
         """Return what is broken and has no open alert."""
         found = {
             (a["labels"].get("host", ""), a["labels"].get("check", ""))
-            for a in story.alerts("open")
+            for a in self._story.alerts("open")
+            # It is about the run, and says nothing of what is broken.
+            if a["labels"]["status"] != "aborted"
         }
-        hosts = {host for host, _check in found}
-        has_alert = {
-            "host": lambda host, name: host in hosts,
-            "task": lambda host, name: any(
-                one == host and check.endswith(name) for one, check in found
-            ),
-            "playbook": lambda host, name: bool(found),
-        }[sequence.scope]
-        return [
-            place for place in sorted(self.failed) if not has_alert(place[1], place[2])
-        ]
+
+        def has_alert(host: str, name: str) -> bool:
+            if self._sequence.scope == "playbook":
+                return bool(found)
+            return any(
+                one == host and (self._sequence.scope == "host" or check.endswith(name))
+                for one, check in found
+            )
+
+        return {p for p in self.failed | self.silent if not has_alert(p[1], p[2])}
 
 
 def problem_of(story: Story, sequence: Sequence) -> str:
@@ -256,22 +162,37 @@ def problem_of(story: Story, sequence: Sequence) -> str:
     story.move_to_another_controller()
     for name in ("production", "staging"):
         shutil.rmtree(story.folder / name, ignore_errors=True)
-    write_playbook(story, sequence)
-    truth = Truth()
+    write_playbook(story.folder, sequence)
+    truth = Truth(story, sequence)
     for number, run in enumerate(sequence.runs, 1):
+        known = truth.failed | truth.silent
         output = play(story, sequence, run)
-        truth.learn(story, run)
-        hidden = truth.hidden(story, sequence)
-        if run.killed_after:
+        truth.learn(run, output)
+        hidden = truth.hidden()
+        if run.killed_at:
             # What it was killed in the middle of, nobody was told.
-            truth.failed.difference_update(hidden)
-        elif hidden:
-            return f"after run {number}, {hidden} is broken without an alert:\n{output}"
-    for inventory in ("production", "staging"):
-        mended = RandomRun(frozenset(), inventory=inventory)
-        output = play(story, sequence, mended)
+            untold = hidden - known
+            truth.failed -= untold
+            truth.silent -= untold
+            hidden -= untold
+        if hidden:
+            return f"UNSAFE: after run {number}, {sorted(hidden)} is broken without an alert:\n{output}"
+    for run in mended(sequence):
+        output = play(story, sequence, run)
     left = [alert["title"] for alert in story.alerts("open")]
-    return f"all is mended, and {left} stay open:\n{output}" if left else ""
+    return f"NOT LIVE: all is mended, and {left} stay open:\n{output}" if left else ""
+
+
+def mended(sequence: Sequence) -> list[RandomRun]:
+    """Return the runs after which everything has worked: those with a way of their own, and a whole one for each inventory."""
+    runs = [
+        RandomRun(frozenset(), arguments=run.arguments, inventory=run.inventory)
+        for run in sequence.runs
+        if run.chooses_helper
+    ]
+    inventories = {"production": None, **{r.inventory: None for r in sequence.runs}}
+    runs += [RandomRun(frozenset(), inventory=inventory) for inventory in inventories]
+    return [*dict.fromkeys(runs)]
 
 
 def shrunk(story: Story, sequence: Sequence, problem: str) -> tuple[Sequence, str]:
@@ -301,11 +222,20 @@ def tell(story: Story, seed: int, sequence: Sequence, problem: str) -> str:
 
 
 def test_nothing_broken_closes_and_all_that_is_mended_does(story: Story) -> None:
-    for seed in range(SEED, SEED + SEQUENCES):
-        sequence = random_sequence(random.Random(seed))
-        print(f"FLASHDUTY_TEST_SEED={seed}")
-        problem = problem_of(story, sequence)
-        if problem:
-            sequence, problem = shrunk(story, sequence, problem)
-            raise AssertionError(tell(story, seed, sequence, problem))
-    print(f"{SEQUENCES} sequences: 0 unsafe, 0 not live")
+    stories = []
+    with contextlib.ExitStack() as stack:
+        forks = stack.enter_context(story.make_forks()) if SEQUENCES > 1 else None
+        for number, seed in enumerate(range(SEED, SEED + SEQUENCES)):
+            sequence = random_sequence(random.Random(seed))
+            story.forks = forks if number % COMMAND_IN else None
+            problem = problem_of(story, sequence)
+            if problem:
+                sequence, problem = shrunk(story, sequence, problem)
+                stories.append(tell(story, seed, sequence, problem))
+            print(
+                f"FLASHDUTY_TEST_SEED={seed}: {problem.partition(':')[0] or 'ok'};"
+                f" {story.core.version}, {sequence.scope}, {sequence.recovery}, {len(sequence.runs)} runs",
+                flush=True,
+            )
+    print(f"{SEQUENCES} sequences, {len(stories)} problems")
+    assert not stories, "\n\n".join(stories)

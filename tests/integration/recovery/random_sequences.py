@@ -1,0 +1,273 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""
+Random playbooks, and random runs of them.
+
+Each place of a playbook writes into the world's log that it was worked on, and fails while a file of the world is named
+after it. A place is told by host, task and ``app``: a loop item, a parameter, a machine that a template chose, or ``once``.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import typing as t
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+HOSTS = ("web1", "web2", "db1")
+APPS = ("shop", "search")
+# For tasks that run once for all hosts, whichever of them it is.
+ANY_HOST = "any"
+# Where the apps are, and where the task with a template is delegated to unless the starter of a run says otherwise.
+MACHINES = {"shop": "db1", "search": "web2"}
+HELPER = "db1"
+
+_WORK = (
+    "ansible.builtin.raw: \"echo {{{{ inventory_hostname }}}} {name} {app} >> '{{{{ world }}}}/log';"
+    " test ! -e '{{{{ world }}}}/{host}.{name}.{app}'\""
+)
+# Tasks, with the further lines of each, and the apps at which it may be broken.
+_KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "plain": ("", ("once",)),
+    "condition": ("when: go_{name} | default(true) | bool", ("once",)),
+    "check": ("check_mode: '{{{{ dry_{name} | default(false) | bool }}}}'", ("once",)),
+    "there": (f"delegate_to: {HELPER}", ("once",)),
+    "helper": ("delegate_to: '{{{{ helper_{name} | default(helper) }}}}'", HOSTS[1:]),
+    "once": ("run_once: true", ("once",)),
+    "once_there": (f"run_once: true\n      delegate_to: {HELPER}", ("once",)),
+    "loop": ("", APPS),
+    "spread": ("delegate_to: '{{{{ machines[app] }}}}'", APPS),
+    "include": ("", APPS),
+    "role": ("", APPS),
+    "parameters": ("", APPS),
+    "handler": ("", ("once",)),
+    "rescue": ("", ("block", "rescue")),
+    "end": ("", ()),
+}
+# What the starter of a run may choose for a task of a kind.
+_LOOPS = ("loop", "spread", "include", "role", "parameters")
+
+
+@dataclass(frozen=True)
+class RandomRun:
+    """A run: what is broken, which machines do not answer, and what its starter chose.
+
+    :param killed_at: it is terminated as soon as the log has so many lines more; 0 if it is not.
+    """
+
+    broken: frozenset[tuple[str, str, str]]
+    gone: frozenset[str] = frozenset()
+    arguments: tuple[str, ...] = ()
+    inventory: str = "production"
+    killed_at: int = 0
+
+    @property
+    def chooses_helper(self) -> str:
+        """The machine that its starter chose to delegate to; empty if none."""
+        extra = json.loads(self.arguments[1]) if "-e" in self.arguments else {}
+        return next(
+            (str(v) for name, v in extra.items() if name.startswith("helper_")), ""
+        )
+
+    def __str__(self) -> str:
+        broken = ", ".join(".".join(one) for one in sorted(self.broken)) or "nothing"
+        gone = f"; gone: {', '.join(sorted(self.gone))}" if self.gone else ""
+        killed = f", killed at line {self.killed_at}" if self.killed_at else ""
+        return f"{' '.join(self.arguments) or 'a whole run'} on {self.inventory}{killed}; broken: {broken}{gone}"
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A playbook and its runs, as they can be told.
+
+    :param kinds: those of the tasks of each play.
+    :param serial: for each play.
+    """
+
+    scope: str
+    recovery: str
+    kinds: tuple[tuple[str, ...], tuple[str, ...]]
+    serial: tuple[int, int]
+    runs: tuple[RandomRun, ...]
+
+    @property
+    def tasks(self) -> dict[str, str]:
+        """The kinds of all tasks by their names."""
+        return {
+            f"T{play}{number}": kind
+            for play, kinds in enumerate(self.kinds)
+            for number, kind in enumerate(kinds)
+        }
+
+    def serial_of(self, name: str) -> int:
+        """Return the size of the batches in which a task is run; 0 is all hosts at once."""
+        return self.serial[int(name[1])]
+
+    def machines_of(self, name: str, host: str, run: RandomRun) -> set[str]:
+        """Return the machines that a task reaches for a host."""
+        kind = self.tasks[name]
+        if kind == "helper":
+            return {run.chooses_helper or HELPER}
+        if kind == "spread":
+            return set(MACHINES.values())
+        return {HELPER} if kind in ("there", "once_there") else {host}
+
+
+# -- playbooks
+
+
+def write_playbook(folder: Path, sequence: Sequence) -> None:
+    """Write the playbook of a sequence, what it includes, and an empty world for each inventory."""
+    plays = []
+    for play, hosts in enumerate(("web", "web:db")):
+        tasks, handlers = "", ""
+        for name, kind in sequence.tasks.items():
+            if int(name[1]) == play:
+                tasks += _task(name, kind)
+                if kind == "handler":
+                    work = _work(name, "once")
+                    handlers += f"    - name: Handle {name}\n      {work}\n"
+                included = f"- name: {name}\n  {_work(name)}\n"
+                _write(folder / f"{name}.yml", included)
+                _write(folder / "roles" / name / "tasks/main.yml", included)
+        serial = sequence.serial[play]
+        plays.append(
+            f"- hosts: {hosts}\n  gather_facts: false\n"
+            + (f"  serial: {serial}\n" if serial else "")
+            + f"  vars: {{machines: {json.dumps(MACHINES)}, helper: {HELPER}}}\n"
+            + f"  tasks:\n{tasks}"
+            + (f"  handlers:\n{handlers}" if handlers else "")
+        )
+    _write(folder / "site.yml", "".join(plays))
+    _write(folder / ".git/config", '[remote "origin"]\nurl = https://x/example/shop\n')
+    for name in ("production", "staging"):
+        world = folder / name
+        world.mkdir(exist_ok=True)
+        web1, web2, db1 = (f"{host} gone_file={world}/{host}.gone" for host in HOSTS)
+        _write(
+            folder / f"{name}.ini",
+            f"[web]\n{web1}\n{web2}\n[db]\n{db1}\n"
+            f"[all:vars]\nansible_connection=sometimes\nworld={world}\n",
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _work(name: str, app: str = "{{ app }}", kind: str = "") -> str:
+    host = ANY_HOST if kind.startswith("once") else "{{ inventory_hostname }}"
+    return _WORK.format(name=name, app=app, host=host)
+
+
+def _task(name: str, kind: str) -> str:
+    """Return the text of a task."""
+    tag = name.lower()
+    head = f"    - name: {name}\n      tags: {tag}\n      "
+    apps = f"apps_{name} | default({list(APPS)})"
+    loop = f'      loop: "{{{{ {apps} }}}}"\n      loop_control: {{loop_var: app}}\n'
+    if kind == "end":
+        return f"{head}ansible.builtin.meta: end_play\n      when: freeze_{name} | default(false) | bool\n"
+    if kind == "handler":
+        return (
+            f"{head}ansible.builtin.raw: 'true'\n"
+            f"      changed_when: go_{name} | default(true) | bool\n      notify: Handle {name}\n"
+        )
+    if kind == "include":
+        return f"{head}ansible.builtin.include_tasks: {{file: {name}.yml, apply: {{tags: {tag}}}}}\n{loop}"
+    if kind == "role":
+        return f"{head}ansible.builtin.include_role: {{name: {name}, apply: {{tags: {tag}}}}}\n{loop}"
+    if kind == "parameters":
+        return "".join(
+            f"    - ansible.builtin.import_tasks: {name}.yml\n      tags: {tag}\n      vars: {{app: {app}}}\n"
+            f"      when: \"'{app}' in {apps}\"\n"
+            for app in APPS
+        )
+    if kind == "rescue":
+        return (
+            f"    - tags: {tag}\n      block:\n        - name: {name}\n          {_work(name, 'block')}\n"
+            f"      rescue:\n        - name: Rescue {name}\n          {_work(name, 'rescue')}\n"
+        )
+    lines = _KINDS[kind][0].format(name=name)
+    app = {
+        "loop": "{{ app }}",
+        "spread": "{{ app }}",
+        "helper": f"{{{{ helper_{name} | default(helper) }}}}",
+    }.get(kind, "once")
+    return (
+        f"{head}{_work(name, app, kind)}\n"
+        + (f"      {lines}\n" if lines else "")
+        + (loop if kind in ("loop", "spread") else "")
+    )
+
+
+# -- chance
+
+
+def random_sequence(rng: random.Random) -> Sequence:
+    """Return a random playbook with random runs."""
+    kinds = tuple(
+        tuple(rng.choice([*_KINDS]) for _task in range(rng.randint(1, 3)))
+        for _play in "ab"
+    )
+    serial = (rng.choice([0, 0, 0, 1]), rng.choice([0, 0, 0, 2]))
+    recovery = rng.choice(["auto", "auto", "auto", "stateless"])
+    scopes = ["host", "playbook"] + ["task"] * (recovery == "auto")
+    sequence = Sequence(
+        rng.choice(scopes), recovery, t.cast(t.Any, kinds), serial, runs=()
+    )
+    broken: frozenset[tuple[str, str, str]] = frozenset()
+    gone: frozenset[str] = frozenset()
+    runs = []
+    for _run in range(rng.randint(3, 5)):
+        if rng.random() < 0.6:
+            broken = frozenset(_random_places(rng, sequence))
+            gone = frozenset(rng.sample(HOSTS, rng.choice([0, 0, 0, 1])))
+        runs.append(_random_run(rng, RandomRun(broken, gone), sequence))
+    return replace(sequence, runs=tuple(runs))
+
+
+def _random_places(
+    rng: random.Random, sequence: Sequence
+) -> t.Iterator[tuple[str, str, str]]:
+    for _place in range(rng.randint(0, 3)):
+        name, kind = rng.choice([*sequence.tasks.items()])
+        host = ANY_HOST if kind.startswith("once") else rng.choice(HOSTS)
+        for app in rng.sample(_KINDS[kind][1], min(1, len(_KINDS[kind][1]))):
+            yield host, name, app
+            if app == "rescue":
+                yield host, name, "block"
+
+
+def _random_run(rng: random.Random, run: RandomRun, sequence: Sequence) -> RandomRun:
+    name, kind = rng.choice([*sequence.tasks.items()])
+    way = rng.choice(
+        ["whole", "whole", "limit", "tags", "check", "extra", "extra", "other", "kill"]
+    )
+    if way == "limit":
+        return replace(run, arguments=("--limit", rng.choice(HOSTS)))
+    if way == "tags":
+        return replace(run, arguments=("--tags", name.lower()))
+    if way == "check":
+        return replace(run, arguments=("--check",))
+    if way == "extra":
+        looped = {f"apps_{name}": [rng.choice(APPS)]}
+        choices: dict[str, dict[str, t.Any]] = {
+            **dict.fromkeys(_LOOPS, looped),
+            **dict.fromkeys(("condition", "handler"), {f"go_{name}": False}),
+            "check": {f"dry_{name}": True},
+            "helper": {f"helper_{name}": rng.choice(HOSTS[1:])},
+            "end": {f"freeze_{name}": True},
+        }
+        chosen = choices.get(kind, {"colour": "red"})
+        return replace(run, arguments=("-e", json.dumps(chosen)))
+    # Without a memory, a host is what it is called.
+    if way == "other" and sequence.recovery == "auto":
+        return replace(run, inventory="staging")
+    if way == "kill":
+        return replace(run, killed_at=rng.choice([1, 3, 6, 10]))
+    return run
