@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
@@ -24,7 +25,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import typing as t
 from pathlib import Path
 
@@ -170,10 +170,32 @@ def _run(request: dict[str, t.Any]) -> t.NoReturn:
     sys.exit(0)
 
 
+def _compile_collections() -> None:
+    """Compile the code of the collections, which ansible-core does anew in each run; it is not executed."""
+    finder = importlib.import_module(
+        "ansible.utils.collection_loader._collection_finder"
+    )
+    compiled = {}
+    for folder in os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep):
+        for file in Path(folder).glob("ansible_collections/*/*/plugins/**/*.py"):
+            arguments = (file.read_bytes(), str(file), "exec", 0, True)
+            compiled[arguments] = compile(*arguments)
+
+    def compile_once(
+        source: t.Any, filename: str, mode: str, flags: int, dont_inherit: bool
+    ) -> t.Any:
+        text = source.encode() if isinstance(source, str) else source
+        arguments = (text, filename, mode, flags, dont_inherit)
+        return compiled.get(arguments) or compile(
+            source, filename, mode, flags, dont_inherit
+        )
+
+    # A global name of the module, in front of the built-in function.
+    vars(finder)["compile"] = compile_once
+
+
 def _serve() -> None:
     """Answer requests, one a line, until there are no more."""
-    import importlib
-
     # As if the command had been started.
     sys.path[0] = str(Path(sys.executable).parent)
     for name in _MODULES:
@@ -182,6 +204,7 @@ def _serve() -> None:
     for kind in _PLUGINS:
         for _plugin in getattr(plugins, f"{kind}_loader").all(class_only=True):
             pass
+    _compile_collections()
     # Else the forks would look through all of it, and so copy it.
     gc.collect()
     gc.freeze()
