@@ -563,7 +563,7 @@ class AlertTracker:
         """Close, for each host that passed, whatever may be open, without knowing whether anything is.
 
         :param hosts: the names of the hosts that passed, and answered themselves.
-        :param narrowed: an extra variable is named by a condition, a loop or the hosts of a play.
+        :param narrowed: an extra variable is named by a condition, a loop, the hosts of a play, or the way to a task.
         :param statuses: the statuses that alerts of this playbook can have.
         :param overrides_of: returns what the variables of a host say; None where alerts are turned off.
         """

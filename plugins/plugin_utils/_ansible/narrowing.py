@@ -99,13 +99,18 @@ class DecidingNames:
         self._any_setter: set[str] = set()
         self._host_makers: set[str] = set()
         self._every_word: set[str] = set()
+        self._every_way: set[str] = set()
         for task in tasks:
             self.note(task)
 
     def note(self, task: Task) -> None:
         """Take in a task: what it sets, and what it is set by."""
         around = _conditions_and_loops(task)
+        self._every_way |= _words_of_the_way(task)
         self._every_word |= around | _words(as_written(task).get("check_mode"))
+        if task.notify:
+            # It decides whether the handler is notified.
+            self._every_word |= _words(task.changed_when)
         action = bare_action(task)
         if action == "set_fact":
             for name, value in task.args.items():
@@ -145,6 +150,10 @@ class DecidingNames:
         for play in plays:
             words |= self._words_of_play(play)
         return self._closure(words, variables)
+
+    def of_ways(self, variables: t.Mapping[str, t.Any]) -> frozenset[str]:
+        """Return digests of the names that decide about the ways to all tasks that are known."""
+        return self._closure(self._every_way, variables)
 
     def _words_of_play(self, play: Play) -> set[str]:
         written = as_written(play)
@@ -192,7 +201,8 @@ def _loop_words(thing: t.Any) -> set[str]:
 
 def _words_of_the_way(task: Task) -> set[str]:
     words = _template_words(as_written(task).get("delegate_to"))
-    for parent in ancestors(task):
+    # An include that fails by itself has what it includes in its way, too.
+    for parent in (task, *ancestors(task)):
         if isinstance(parent, TaskInclude):
             written = as_written(parent)
             action = str(parent.action)

@@ -130,9 +130,12 @@ class Evidence:
         return found
 
     def extra_variables_decide(self) -> bool:
-        """Say whether an extra variable is named by a condition, a loop or the hosts of a play."""
+        """Say whether an extra variable is named by a condition, a loop, the hosts of a play, or the way to a task."""
         chosen = set(self.circumstances.extra_vars)
-        return bool(chosen) and bool({EVERY_NAME, *chosen} & self._names_of_run())
+        if not chosen or self._variables.play is None:
+            return False
+        ways = self._deciding_names.of_ways(self._variables.of_play_or_extra_vars().all)
+        return bool({EVERY_NAME, *chosen} & (self._names_of_run() | ways))
 
     def aborted_cause(self) -> Cause:
         """Return what a run that ends now, without its recap, has left undone."""

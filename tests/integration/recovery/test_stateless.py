@@ -54,6 +54,32 @@ def test_only_a_complete_run_closes_and_only_hosts_that_passed(story: Story) -> 
     assert story.open == ["h2"]
 
 
+def test_an_extra_variable_that_decides_what_runs_and_where_closes_nothing(
+    story: Story,
+) -> None:
+    story.write("some.yml", "- ansible.builtin.raw: 'true'\n")
+    story.write("none.yml", "[]\n")
+    playbook = """
+    - hosts: h1
+      gather_facts: false
+      tasks:
+        - ansible.builtin.raw: 'true'
+          delegate_to: "{{ helper | default('h2') }}"
+          changed_when: go | default(true) | bool
+          notify: Restart
+        - ansible.builtin.include_tasks: "{{ what | default('some') }}.yml"
+      handlers:
+        - name: Restart
+          ansible.builtin.raw: 'true'
+    """
+    for chosen in ("helper=h1", "go=false", "what=none"):
+        story.play(playbook, "-e", chosen, hosts=["h1", "h2"], options=STATELESS)
+        assert not story.outcomes
+
+    story.play(playbook, "-e", "colour=red", hosts=["h1", "h2"], options=STATELESS)
+    assert story.outcomes
+
+
 def test_alerts_of_every_status_in_use_are_closed(story: Story) -> None:
     options = {**STATELESS, "unreachable_status": "Info", "failed_status": "Warning"}
     story.play(PLAYBOOK, hosts=["h1 gone"], options=options)
