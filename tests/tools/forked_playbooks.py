@@ -73,6 +73,10 @@ class ForkedPlaybook:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def kill(self) -> None:
+        """Kill it, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
 
 class PlaybookForks(contextlib.AbstractContextManager["PlaybookForks"]):
     """The process that is forked for each run, one run at a time; to be used in a ``with`` statement.
@@ -163,7 +167,7 @@ def _run(request: dict[str, t.Any]) -> t.NoReturn:
     os.environ.update(request["environment"])
     sys.argv = request["command"]
     # The run before has removed it at its end, since it was made when ansible-core was imported.
-    os.makedirs(constants.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
+    os.makedirs(vars(constants)["DEFAULT_LOCAL_TMP"], mode=0o700, exist_ok=True)
     # Else all runs would give the same identifiers to their tasks.
     unique_ids.random_int = os.urandom(4).hex()
     main()
