@@ -41,11 +41,5 @@ class ActionModule(ControllerAction):
         if options["step"] == "begin":
             for text in misspelt_role_variables("deployment", task_vars):
                 self.warn(text)
-        around = surroundings_of(
-            self,
-            options,
-            task_vars,
-            task=self._task,
-            template=self._templar.template,
-        )
+        around = surroundings_of(self, options, task_vars, task=self._task)
         return take_step(options, around)

@@ -174,7 +174,7 @@ class _Steps:
     def _begin(self) -> Result:
         around, deployment = self._around, self._deployment
         self._note("failed_before", fingerprint(around.variables))
-        self._note("labels", self._options["labels"])
+        self._note("labels", dict(self._events.labels))
         everybody = set(map(str, around.variables.get("ansible_play_hosts_all", ())))
         # Hosts that --limit leaves out take no part.
         expected = everybody.intersection(self._options["hosts"])

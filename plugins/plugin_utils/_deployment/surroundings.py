@@ -14,7 +14,6 @@ import typing as t
 
 from ansible import context
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.utils.display import Display
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
     Connection,
 )
@@ -39,6 +38,7 @@ from .._ansible.config import configured_layers
 from .._ansible.misspelt import misspelt_role_variables
 from .._ansible.narrowing import circumstances_of, limit_leaves_somebody_out
 from .._ansible.results import play_of
+from .._ansible.variables import ENABLED
 from .events import DeploymentEvents
 from .memory import RunView, narrowing
 from .sending import DeploymentSender
@@ -59,7 +59,6 @@ def surroundings_of(
     variables: Variables,
     *,
     task: t.Any,
-    template: t.Callable[[t.Any], t.Any],
 ) -> Surroundings:
     """Return what a task sees.
 
@@ -67,7 +66,6 @@ def surroundings_of(
     :param options: those of the task, checked.
     :param variables: those of its host.
     :param task: ansible-core's task.
-    :param template: renders a value for the host.
     """
     settings = _callback_settings(action.warn)
 
@@ -76,7 +74,7 @@ def surroundings_of(
 
     redactor = action.learn(variables)
     options = _redacted(options, redactor)
-    run = _run_context(variables, settings.alert_namespace)
+    run = _run_context(task, settings.alert_namespace)
 
     return Surroundings(
         host=str(variables["inventory_hostname"]),
@@ -93,14 +91,14 @@ def surroundings_of(
             lambda: action.resolve_open_api(options),
             action.warn,
         ),
-        callback_enabled=_callback_is_enabled(
-            template(variables.get("flashduty_enabled", True))
-        ),
+        # Without facts, or a machine could keep the callback from telling of it.
+        callback_enabled=action.variables is None
+        or _callback_is_enabled(action.variables.get(ENABLED)),
         check_mode=bool(task.check_mode),
         any_errors_fatal=bool(task.any_errors_fatal),
         find_misspelt=lambda: misspelt_role_variables("deployment", variables),
         warn=action.warn,
-        say=Display().display,
+        say=lambda line: action.show([line]),
     )
 
 
@@ -148,14 +146,15 @@ def _run_view(task: t.Any, project: str) -> RunView:
     )
 
 
-def _run_context(variables: Variables, namespace: str) -> RunContext:
+def _run_context(task: t.Any, namespace: str) -> RunContext:
+    play = play_of(task)
     arguments = [str(argument) for argument in context.CLIARGS.get("args") or ()]
     return collect_run_context(
         playbook_path=arguments[0] if arguments else "",
         ad_hoc_action=str(context.CLIARGS.get("module_name") or ""),
         cli=context.CLIARGS,
         environ=os.environ,
-        extra_vars=variables,
+        extra_vars=play.get_variable_manager().extra_vars if play is not None else {},
         playbook_id="-",
         namespace=namespace,
     )
@@ -198,7 +197,7 @@ def _redacted(options: Options, redactor: Redactor) -> Options:
 
 def _callback_is_enabled(value: t.Any) -> bool:
     try:
-        return bool(boolean(value))
+        return value is None or bool(boolean(value))
     except TypeError:
         # The callback itself complains about it.
         return True

@@ -469,3 +469,160 @@ def test_no_secret_gets_out_however_well_it_hides(leaks: Leaks) -> None:
     # What was written is told.
     assert alerts["include_file"]["labels"]["task_path"].startswith("playbook.yml:")
     assert "delegated_to" not in alerts["block_delegate"]["labels"]
+
+
+DEPLOYMENT = [
+    {
+        SHELL: "cat {{ playbook_dir }}/private_key >&2; exit 1",
+        "when": "inventory_hostname == 'web1'",
+    },
+    {
+        "refuse": {"pin": "{{ pin_of_deployment }}", "way": "{{ way }}"},
+        "when": "way is defined",
+    },
+    {
+        "name": "Use {{ vaulted }}",
+        **say("[MD] {{ vaulted }} {{ 'x' * 900 }} password={{ plain }}{{ 'y' * 995 }}"),
+        "when": "inventory_hostname == 'web4'",
+    },
+]
+
+
+def event_of(module: str, **more: t.Any) -> Task:
+    kind = "alert" if module == "alert_event" else "change"
+    texts = (
+        "{{ ansible_failed_result.stderr }} {{ vaulted }} password={{ plain }}"
+        " {{ lookup('ansible.builtin.env', 'FLASHDUTY_INTEGRATION_KEY') }}"
+        " {{ lookup('ansible.builtin.env', 'FLASHDUTY_CHANGE_INTEGRATION_KEY') | urlencode }}"
+    )
+    return {
+        f"flashcat.flashduty.{module}": {
+            "title": f"Title {texts}",
+            f"{kind}_status" if kind == "change" else "event_status": (
+                "Done" if kind == "change" else "Info"
+            ),
+            f"{kind}_key": f"key of {module}",
+            "description": texts,
+            "labels": {"a": texts, "{{ vaulted }}": "b"},
+            **more,
+        }
+    }
+
+
+def test_neither_modules_nor_roles_nor_recoveries_send_a_secret(leaks: Leaks) -> None:
+    canaries = leaks.canaries
+    put_long_ones(canaries)
+    leaks.write("library/refuse.py", MODULE)
+    leaks.write("private_key", PRIVATE_KEY + "\n")
+    leaks.write("dep.yml", json.dumps(DEPLOYMENT))
+    leaks.write(
+        "group_vars/all.yml",
+        leaks.vault.encrypt(f"vaulted: {canaries['vaulted']}\n"),
+    )
+    leaks.write(
+        "host_vars/spare.yml",
+        'flashduty_labels: {pin: "{{ vaulted }}", team: shop}\n',
+    )
+    hosts = ["web1", "web2 way=uncaught", "web3 way=chain", "web4", "spare", "explicit"]
+    inventory = leaks.write("hosts.ini", "\n".join([*hosts, ""]))
+    keys = {
+        "FLASHDUTY_INTEGRATION_KEY": leaks.flashduty.alert_key,
+        "FLASHDUTY_CHANGE_INTEGRATION_KEY": leaks.flashduty.change_key,
+    }
+    canaries.places.update(keys)
+    playbook = [
+        {
+            "hosts": "explicit",
+            "gather_facts": False,
+            "vars": {"plain": canaries["after_password"]},
+            "tasks": [
+                {
+                    "block": [
+                        {
+                            SHELL: f"echo {canaries['hidden_stderr']} >&2; exit 1",
+                            "no_log": True,
+                        }
+                    ],
+                    "rescue": [
+                        event_of("alert_event"),
+                        event_of("change_event"),
+                        # Nobody is there, and nobody else has this key, so that it stays in the outbox.
+                        event_of(
+                            "alert_event",
+                            integration_key=canaries["key_of_task"],
+                            api_url="http://127.0.0.1:9",
+                            retries=0,
+                            queue_on_failure=True,
+                        ),
+                    ],
+                }
+            ],
+        },
+        {
+            "hosts": "spare",
+            "gather_facts": False,
+            "tasks": [{"ansible.builtin.debug": {"msg": "fine"}}],
+        },
+        {
+            "hosts": "web1,web2,web3,web4",
+            "gather_facts": False,
+            "vars": {
+                "plain": canaries["after_password"],
+                "pin_of_deployment": canaries["pin_of_deployment"],
+            },
+            "tasks": [
+                {
+                    "ansible.builtin.include_role": {
+                        "name": "flashcat.flashduty.deployment"
+                    },
+                    "vars": {
+                        "flashduty_deployment_name": "[TPL]${resource} $check {{ vaulted }}",
+                        "flashduty_deployment_description": "[TPL]$check {{ vaulted }}",
+                        "flashduty_deployment_labels": {"pin": "{{ vaulted }}"},
+                        "flashduty_deployment_tasks": "dep.yml",
+                    },
+                }
+            ],
+        },
+    ]
+
+    run = leaks.play(
+        json.dumps(playbook),
+        "-v",
+        inventory=inventory,
+        environment={
+            **keys,
+            "ANSIBLE_TRANSPORT": "local",
+            "FLASHDUTY_API_URL": leaks.flashduty.url,
+            "FLASHDUTY_PUSH_URL": "",
+            "FLASHDUTY_RECOVERY": "stateless",
+        },
+    )
+
+    assert run.hosts_with("failed") == {"web1", "web2", "web3", "web4"}
+    events = leaks.flashduty.events()
+    found = {
+        event.get("title_rule")
+        or event["title"]: canaries.found_in(json.dumps(event, ensure_ascii=False))
+        for event in events
+    }
+    assert {title: places for title, places in found.items() if places} == {}
+    # What the modules return is on the screen; before them, ansible-core itself shows nothing.
+    explicit = run.output.partition("PLAY [web1")[0]
+    assert "key of alert_event" in explicit
+    assert canaries.found_in(explicit) == []
+    assert canaries.found_in(our_lines(run)) == []
+    assert canaries.found_in(leaks.stored()) == []
+    assert b"key of alert_event" in leaks.stored()
+
+    (failed,) = [e for e in events if e.get("event_status") == "Critical"]
+    for mark in ("[TPL]", "[MD]", "${resource}", "$check"):
+        assert mark not in failed["title_rule"] + failed["description"]
+    assert failed["labels"]["pin"] == "[hidden]"
+    assert failed["description"].count("[hidden]") > 3
+    (closed,) = [
+        e
+        for e in events
+        if e.get("event_status") == "Ok" and e["labels"].get("host") == "spare"
+    ]
+    assert (closed["labels"]["pin"], closed["labels"]["team"]) == ("[hidden]", "shop")
