@@ -16,6 +16,9 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base i
     ControllerAction,
     Result,
 )
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.action_secrets import (
+    refuse_what_a_fact_runs,
+)
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.misspelt import (
     misspelt_role_variables,
 )
@@ -36,6 +39,7 @@ class ActionModule(ControllerAction):
         return deployment_step_argument_spec()
 
     def perform(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        refuse_what_a_fact_runs(task_vars, self.variables)
         if not options["name"].strip():
             raise InvalidEvent("name is empty: it must be a text.", option="name")
         if options["step"] == "begin":

@@ -114,9 +114,7 @@ class ControllerAction(ActionBase, abc.ABC):
             self._warnings += misspelt_options()
         try:
             self.variables = variables_of_action(self._task, task_vars or {}, self.warn)
-            self._task.args = dict(
-                trusted_arguments(self._task, task_vars or {}, self.variables)
-            )
+            self._task.args = dict(trusted_arguments(self._task, self.variables))
             result.update(self.perform(self._validated(), task_vars or {}))
         except FlashdutyError as exc:
             result.update(failure(exc))

@@ -101,17 +101,15 @@ def redactor_of_action(
     return redactor
 
 
-def trusted_arguments(
-    task: Task, task_vars: t.Mapping[str, t.Any], variables: Variables | None
-) -> t.Mapping[str, t.Any]:
-    """Return the arguments of a task, without what the host itself has set as facts.
+def refuse_what_a_fact_runs(
+    task_vars: t.Mapping[str, t.Any], variables: Variables | None
+) -> None:
+    """Check that no fact has named the tasks or the role that the role ``deployment`` runs.
 
-    ansible-core has rendered them with facts. Where some of them have names of ours, they are rendered again without.
-
-    :raises ConfigurationError: when a fact has named what a role of ours runs.
+    :raises ConfigurationError: when one has.
     """
-    if variables is None or not variables.facts_of_ours:
-        return task.args
+    if variables is None:
+        return
     for name in _WHAT_RUNS:
         if name in variables.facts_of_ours and task_vars.get(name) != variables.all.get(
             name
@@ -121,13 +119,23 @@ def trusted_arguments(
                 option=name,
                 hint="Find out why this machine says so, or set the variable where the role is used.",
             )
+
+
+def trusted_arguments(task: Task, variables: Variables | None) -> t.Mapping[str, t.Any]:
+    """Return the arguments of a task, without what the host itself has set as facts.
+
+    ansible-core has rendered them with facts. Where some of them have names of ours, they are rendered again without.
+    """
+    if variables is None or not variables.facts_of_ours:
+        return task.args
     written = _arguments_as_written(task)
     if written is None:
         return task.args
     omit = variables.all.get("omit")
     defaults = defaults_of(task)
     written = {**defaults.of_group, **defaults.of_module, **written}
-    rendered = {name: variables.render(value) for name, value in written.items()}
+    # All at once: from ansible-core 2.19 on, what is omitted can only be left out of something.
+    rendered = variables.render(written)
     return {
         name: value
         for name, value in rendered.items()

@@ -21,6 +21,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
+from ansible.template import Templar
 from ansible.utils.unsafe_proxy import AnsibleUnsafe, wrap_var
 from ansible.vars.clean import namespace_facts
 from ansible.vars.hostvars import HostVars
@@ -145,10 +146,7 @@ class TrustBoundary:
                 and len(self._warned) < _MOST_WARNINGS
             ):
                 self._warned.add((host, name))
-                self._warn(
-                    f"{host} has set the variable {name} as a fact. It is not used, since what a managed machine says"
-                    " decides nothing about alerts."
-                )
+                self._warn(_is_not_used(host, name))
 
 
 def facts_of(manager: t.Any, host: str) -> Mapping[t.Any, t.Any]:
@@ -163,6 +161,53 @@ def facts_of(manager: t.Any, host: str) -> Mapping[t.Any, t.Any]:
 def all_facts(manager: t.Any, host: str) -> t.Any:
     """Return ``ansible_facts`` of a host, as templates see it: text that never becomes a template."""
     return namespace_facts(_unsafe(dict(facts_of(manager, host))))["ansible_facts"]
+
+
+def chosen_instead_of_facts(
+    variables: t.Mapping[str, t.Any],
+    prefixes: tuple[str, ...],
+    *,
+    loader: t.Any,
+    warn: t.Callable[[str], None],
+) -> dict[str, t.Any]:
+    """Return what the inventory or a role has for the variables that a host's facts hide, rendered; or empty texts.
+
+    :param variables: those that a lookup sees, in a task of the role.
+    :param prefixes: what the names of the variables in question begin with.
+    :param loader: reads the defaults of the role.
+    :param warn: told of each of them.
+    """
+    host = str(variables["inventory_hostname"])
+    manager = variables["hostvars"]._variable_manager
+    set_by_author = manager._nonpersistent_fact_cache.get(host, {})
+    hidden = [
+        name
+        for name, value in facts_of(manager, host).items()
+        if isinstance(name, str)
+        and name.startswith(prefixes)
+        and name not in set_by_author
+        # Else the play, or whoever started it, has set it, which counts more.
+        and variables.get(name) == value
+    ]
+    if not hidden:
+        return {}
+    plain = _copy_of(manager)
+    plain._fact_cache = _AllowedFacts(lambda host: {})
+    chosen = {
+        **loader.load_from_file(f"{variables['role_path']}/defaults/main.yml"),
+        **plain.get_vars(host=manager._inventory.get_host(host)),
+    }
+    templar = Templar(loader=loader, variables=chosen)
+    for name in hidden:
+        warn(_is_not_used(host, name))
+    return {name: templar.template(chosen.get(name, "")) for name in hidden}
+
+
+def _is_not_used(host: str, name: str) -> str:
+    return (
+        f"{host} has set the variable {name} as a fact. It is not used, since what a managed machine says"
+        " decides nothing about alerts."
+    )
 
 
 class _AllowedFacts:

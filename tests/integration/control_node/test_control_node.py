@@ -571,3 +571,54 @@ def test_a_variable_that_is_not_read_is_said(one_node: ControlNode) -> None:
 
     assert run.rc == 0, run.output
     assert "Did you mean flashduty_control_node_state?" in " ".join(run.output.split())
+
+
+@pytest.mark.each_core
+def test_what_the_machine_says_decides_nothing(node: ControlNode) -> None:
+    facts = {
+        "flashduty_control_node_integration_key": "0" * 32,
+        "flashduty_control_node_integration_key_file": str(node.folder / "elsewhere"),
+        "flashduty_control_node_state": "absent",
+        "flashduty_control_node_options": {"api_url": "http://127.0.0.1:9"},
+        "flashduty_control_node_pip_extra_args": "--index-url http://127.0.0.1:9",
+        "flashduty_control_node_python": "/bin/false",
+        "_flashduty_control_node_probe": "raise SystemExit",
+    }
+    node.write("answer.json", json.dumps({"ansible_facts": facts}))
+    node.write("library/look", f"#!/bin/sh\ncat {node.folder}/answer.json\n").chmod(
+        0o755
+    )
+    node.write(
+        "group_vars/all.yml",
+        f"""\
+        flashduty_control_node_options: {{labels: {{env: test}}}}
+        flashduty_control_node_integration_key: {KEY}
+        """,
+    )
+
+    run = node.run(
+        f"""\
+        - hosts: localhost
+          gather_facts: false
+          vars:
+            flashduty_control_node_ansible: {node.core.bin("ansible")}
+            flashduty_control_node_config: {node.config}
+            flashduty_control_node_verify: false
+          tasks:
+            - look:
+            - ansible.builtin.include_role:
+                name: flashcat.flashduty.control_node
+        """,
+        inventory=inventory_of("localhost"),
+    )
+
+    assert run.rc == 0, run.output
+    assert node.key.read_text() == KEY + "\n"
+    assert not (node.folder / "elsewhere").exists()
+    written = node.config.read_text()
+    assert 'labels = {"env": "test"}' in written
+    assert "127.0.0.1:9" not in written
+    said = " ".join(run.output.split())
+    for name in facts:
+        if name.startswith("flashduty_"):
+            assert said.count(f"localhost has set the variable {name} as a fact") == 1

@@ -282,3 +282,100 @@ def test_labels_add_up_from_level_to_level(leaks: Leaks) -> None:
     said = " ".join(our_lines(run).split())
     assert "the label lost is left out" in said
     assert "the label nested is left out" in said
+
+
+DEPLOYMENTS = """\
+    - hosts: all
+      gather_facts: false
+      tasks:
+        - look:
+        - flashcat.flashduty.alert_event:
+            title: Explicit
+            event_status: Info
+        - ansible.builtin.include_role:
+            name: flashcat.flashduty.deployment
+          vars:
+            flashduty_deployment_name: shop
+            flashduty_deployment_tasks: deploy.yml
+    """
+OTHER_DEPLOYMENTS = """\
+    - hosts: all
+      gather_facts: false
+      tasks:
+        - look:
+        - ansible.builtin.include_role:
+            name: flashcat.flashduty.deployment
+          vars:
+            flashduty_deployment_name: search
+            flashduty_deployment_alert: false
+            {tasks}
+    """
+
+
+def test_facts_decide_nothing_about_a_task_or_a_deployment(
+    leaks: Leaks, attacker: Emulator
+) -> None:
+    say_with_facts(
+        leaks,
+        {
+            **hostile_facts(attacker),
+            "flashduty_deployment_api_url": attacker.url,
+            "flashduty_deployment_push_url": attacker.push_url,
+            "flashduty_deployment_change_push_url": attacker.push_url,
+            "flashduty_deployment_alert": False,
+            "flashduty_deployment_alert_status": "Info",
+            "flashduty_deployment_labels": {"team": "nobody"},
+            "flashduty_deployment_hosts": ["nobody"],
+            "flashduty_deployment_ca_path": "/etc/passwd",
+            "flashduty_deployment_state_path": str(leaks.folder / "elsewhere"),
+            "flashduty_deployment_tasks": "evil.yml",
+            "awx_job_id": 666,
+            "awx_job_template_name": "evil",
+        },
+    )
+    leaks.write("deploy.yml", "- ansible.builtin.fail:\n    msg: no disk\n")
+    leaks.write("evil.yml", "- ansible.builtin.debug:\n    msg: evil runs\n")
+    inventory = 'web1 flashduty_labels=\'{"team": "storage"}\'\n[all:vars]\nansible_connection=local\n'
+    # No key but this one, which a server named by a fact would get.
+    environment = {
+        "FLASHDUTY_PUSH_URL": "",
+        "FLASHDUTY_API_URL": leaks.flashduty.url,
+        "FLASHDUTY_INTEGRATION_KEY": leaks.flashduty.alert_key,
+    }
+
+    run = leaks.play(DEPLOYMENTS, inventory=inventory, environment=environment)
+
+    assert run.rc == 2
+    explicit, failed = leaks.flashduty.events()
+    assert explicit["title_rule"] == "Explicit"
+    assert (failed["title_rule"], failed["event_status"]) == (
+        "Deployment of shop failed",
+        "Critical",
+    )
+    assert "no disk" in failed["description"]
+    assert failed["labels"]["team"] == "storage"
+    assert "evil" not in json.dumps(failed)
+    assert not {"job_id", "job_url"} & failed["labels"].keys()
+    assert not (leaks.folder / "elsewhere").exists()
+
+    # Where the deployment itself raises nothing, the callback does, whatever the machine says.
+    run = leaks.play(
+        OTHER_DEPLOYMENTS.format(tasks="flashduty_deployment_tasks: deploy.yml"),
+        inventory=inventory,
+        environment=environment,
+    )
+
+    paged = leaks.flashduty.events()[-1]
+    assert (paged["event_status"], paged["labels"]["host"]) == ("Critical", "web1")
+    assert "no disk" in paged["description"]
+
+    # What is to run is nobody's choice but the author's.
+    run = leaks.play(
+        OTHER_DEPLOYMENTS.format(tasks="flashduty_deployment_version: '1'"),
+        inventory=inventory,
+        environment=environment,
+    )
+
+    assert run.hosts_with("failed") == {"web1"}
+    assert "evil runs" not in run.output
+    assert attacker.requests() == []

@@ -26,7 +26,7 @@ COLLECTION = "ansible_collections.flashcat.flashduty.plugins."
 
 # From the top down. A room may import rooms of lower floors, none of its own floor, and none above.
 FLOORS = (
-    ("callback", "action", "modules", "filter"),
+    ("callback", "action", "modules", "filter", "lookup"),
     ("_callback", "_deployment"),
     ("_actions",),
     ("_ansible", "_delivery"),
