@@ -104,7 +104,7 @@ class Truth:
             if found := _UNREACHABLE.match(text):
                 host = found[1]
                 for machine in self._sequence.machines_of(name, host, run) & run.gone:
-                    if not self._is_unknowable(run, machine):
+                    if self._is_told(run, machine):
                         self.silent.add((run.inventory, host, name, machine))
 
     def _answered(self, inventory: str, machine: str) -> None:
@@ -126,15 +126,19 @@ class Truth:
                 # It has worked for all of them.
                 hosts = {*HOSTS}
             self.failed -= {(run.inventory, one, name, app) for one in hosts}
-        elif not self._is_unknowable(run, app):
+        elif self._is_told(run, app):
             self.failed.add(place)
 
-    def _is_unknowable(self, run: RandomRun, machine: str) -> bool:
-        """Without a memory, a run cannot know of a way that the starter of another run has chosen."""
-        return (
-            self._sequence.recovery == "stateless"
-            and machine == run.chooses_helper != HELPER
-        )
+    def _is_told(self, run: RandomRun, machine: str) -> bool:
+        """Say whether an alert is raised, and kept, for what fails in a run.
+
+        :param machine: that a template may have chosen for the task.
+        """
+        if "--check" in run.arguments:
+            return False
+        # Without a memory, no other run can know of a way that the starter of this one has chosen.
+        stateless = self._sequence.recovery == "stateless"
+        return not (stateless and machine == run.chooses_helper != HELPER)
 
     def hidden(self) -> set[Place]:
         """Return what is broken and has no open alert."""
