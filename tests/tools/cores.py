@@ -210,7 +210,7 @@ def configured_cores() -> list[Core]:
     if not configured:
         return [current_core()]
     return [
-        Core(version, Path(root)) for version, root in json.loads(configured).items()
+        Core(version, ROOT / root) for version, root in json.loads(configured).items()
     ]
 
 

@@ -233,9 +233,8 @@ class Law:
             for lines in spots
         ):
             return False
-        own = {host for host, batch in runs if cause.host in batch}
         # With some strategies every host runs it; then one says nothing about another.
-        return len(own) == 1 or (not own and len(runs) == 1)
+        return len({host for host, batch in runs if cause.host in batch}) == 1
 
     # -- proof by a whole run
 

@@ -102,9 +102,13 @@ class Sequence:
             for number, kind in enumerate(kinds)
         }
 
-    def serial_of(self, name: str) -> int:
-        """Return the size of the batches in which a task is run; 0 is all hosts at once."""
-        return self.serial[int(name[1])]
+    def batch_of(self, name: str, host: str) -> list[str]:
+        """Return the hosts for which a task is run together with one host, in a run without a limit."""
+        play = int(name[1])
+        hosts = list(HOSTS[: 2 + play])
+        size = self.serial[play] or len(hosts)
+        first = hosts.index(host) // size * size
+        return hosts[first : first + size]
 
     def machines_of(self, name: str, host: str, run: RandomRun) -> set[str]:
         """Return the machines that a task reaches for a host."""

@@ -28,7 +28,6 @@ from .conftest import Story
 from .random_sequences import (
     ANY_HOST,
     HELPER,
-    HOSTS,
     RandomRun,
     Sequence,
     random_sequence,
@@ -119,12 +118,10 @@ class Truth:
             if works:
                 self.failed.discard((*place[:3], "rescue"))
         elif works:
-            hosts = {host}
-            if kind.startswith("once") and not (
-                "--limit" in run.arguments or self._sequence.serial_of(name)
-            ):
+            hosts = [host]
+            if kind.startswith("once") and "--limit" not in run.arguments:
                 # It has worked for all of them.
-                hosts = {*HOSTS}
+                hosts = self._sequence.batch_of(name, host)
             self.failed -= {(run.inventory, one, name, app) for one in hosts}
         elif self._is_told(run, app):
             self.failed.add(place)

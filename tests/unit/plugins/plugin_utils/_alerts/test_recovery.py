@@ -268,6 +268,11 @@ RULES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], str]] = {
         },
         "",
     ),
+    "it ran once, and a limit has left its host out": (
+        {"run_once": True},
+        {"once": [("place", (7, 1), OTHER, frozenset([OTHER]))], **PART},
+        "",
+    ),
     "every host ran it after all": (
         {"run_once": True},
         {
