@@ -48,6 +48,9 @@ _value:
 import typing as t
 
 from ansible.utils.display import Display
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
+    Redactor,
+)
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.misspelt import (
     misspelt_role_variables,
 )
@@ -59,7 +62,8 @@ def warn_of_misspelt_variables(names: t.Iterable[str], role: str) -> list[str]:
     """Print the warnings, and return them."""
     warnings = misspelt_role_variables(role, map(str, names))
     for text in warnings:
-        display.warning(text)
+        # Facts are variables, too, and a machine may give them any name.
+        display.warning(Redactor().clean(text))
     return warnings
 
 

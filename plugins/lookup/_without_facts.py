@@ -45,6 +45,9 @@ import typing as t
 
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
+    Redactor,
+)
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.trust import (
     chosen_instead_of_facts,
 )
@@ -65,6 +68,6 @@ class LookupModule(LookupBase):
             variables or {},
             tuple(map(str, terms)),
             loader=self._loader,
-            warn=lambda text: display.warning(f"Flashduty: {text}"),
+            warn=lambda text: display.warning(f"Flashduty: {Redactor().clean(text)}"),
         )
         return [found]

@@ -30,6 +30,8 @@ from ._options import resolve_connection, task_layer
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+# What ansible-core prints as it is. Else, texts are as they were sent.
+_SHOWN_AS_LINES = ("msg", "warnings")
 _LIMITS = {
     "title_rule": TITLE_LIMIT,
     "title": TITLE_LIMIT,
@@ -149,7 +151,15 @@ def failure(exc: FlashdutyError) -> dict[str, t.Any]:
 
 
 def redact_result(result: dict[str, t.Any], redactor: Redactor) -> dict[str, t.Any]:
-    """Return a result in which no text holds a secret. The names in it are ours, but for those of labels."""
+    """Return a result in which no text holds a secret, and what is shown as a line does nothing to a terminal.
+
+    The names in it are ours, but for those of labels.
+    """
+
+    def clean(value: t.Any) -> t.Any:
+        if isinstance(value, (list, tuple)):
+            return [clean(inner) for inner in value]
+        return redactor.clean(value) if isinstance(value, str) else redact(value)
 
     def redact(value: t.Any, *, names_are_ours: bool = True) -> t.Any:
         if isinstance(value, dict) and names_are_ours:
@@ -161,7 +171,8 @@ def redact_result(result: dict[str, t.Any], redactor: Redactor) -> dict[str, t.A
             return [redact(inner) for inner in value]
         return redactor.redact_data(value)
 
-    return t.cast("dict[str, t.Any]", redact(result))
+    lines = {name: clean(result[name]) for name in _SHOWN_AS_LINES if name in result}
+    return {**t.cast("dict[str, t.Any]", redact(result)), **lines}
 
 
 def run_module(module: AnsibleModule, *, kind: str) -> t.NoReturn:
@@ -174,7 +185,7 @@ def run_module(module: AnsibleModule, *, kind: str) -> t.NoReturn:
         redactor = Redactor([connection.integration_key])
         event = event_from_options(kind, module.params)
         for warning in truncation_warnings(event):
-            module.warn(warning)
+            module.warn(redactor.clean(warning))
         if module.check_mode:
             result = {**unsent_result(event), "changed": True}
         else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
     DESCRIPTION_LIMIT,
@@ -43,6 +43,7 @@ class DeploymentEvents:
     """Knows what a deployment is called and whom it concerns, and puts into words what happens to it.
 
     :param labels: those that somebody has chosen.
+    :param clean_name: makes the name of a host fit to leave.
     :param surroundings: labels of the run, such as the job's URL.
     :param alert_status: how bad a failed deployment is.
     """
@@ -55,6 +56,7 @@ class DeploymentEvents:
     alert_status: str = "Critical"
     labels: t.Mapping[str, t.Any] = field(default_factory=dict)
     surroundings: t.Mapping[str, str] = field(default_factory=dict)
+    clean_name: t.Callable[[str], str] = str
 
     @property
     def full_name(self) -> str:
@@ -86,6 +88,7 @@ class DeploymentEvents:
         :param hosts: those that have begun.
         :param count: how many take part, where that is more.
         """
+        hosts, failures = self._named(hosts, failures)
         summary = _summary(failures, hosts, count) if failures else ""
         parts = [self.description, summary]
         return {
@@ -102,6 +105,7 @@ class DeploymentEvents:
 
     def alert(self, *, hosts: t.Sequence[str], failures: t.Sequence[Failure]) -> Fields:
         """Return the fields of the event that raises the alert, or brings it up to date."""
+        hosts, failures = self._named(hosts, failures)
         first = failures[0]
         own = {
             "check": first.task or first.action or "deployment",
@@ -124,6 +128,14 @@ class DeploymentEvents:
             ),
             "labels": self._labels(own),
         }
+
+    def _named(
+        self, hosts: t.Sequence[str], failures: t.Sequence[Failure]
+    ) -> tuple[list[str], list[Failure]]:
+        """Return hosts and failures with names that may leave: whatever has found a machine may have named it."""
+        return [self.clean_name(host) for host in hosts], [
+            replace(failure, host=self.clean_name(failure.host)) for failure in failures
+        ]
 
     def recovery(self) -> Fields:
         """Return the fields of the event that closes the alert."""

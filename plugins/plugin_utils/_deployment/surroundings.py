@@ -80,7 +80,7 @@ def surroundings_of(
         host=str(variables["inventory_hostname"]),
         variables=variables,
         play=_play_view(task, variables),
-        events=_events(options, run),
+        events=_events(options, run, redactor),
         make_sender=make_sender,
         make_redactor=lambda: redactor,
         resource=run.resource,
@@ -160,7 +160,7 @@ def _run_context(task: t.Any, namespace: str) -> RunContext:
     )
 
 
-def _events(options: Options, run: RunContext) -> DeploymentEvents:
+def _events(options: Options, run: RunContext, redactor: Redactor) -> DeploymentEvents:
     return DeploymentEvents(
         options["name"],
         version=options["version"],
@@ -169,6 +169,7 @@ def _events(options: Options, run: RunContext) -> DeploymentEvents:
         link=options["link"] or run.system.get("job_url", ""),
         alert_status=options["alert_status"],
         labels=options["labels"],
+        clean_name=lambda name: inert(redactor.clean_name(name)),
         surroundings={
             "playbook": run.playbook,
             "controller": run.controller,

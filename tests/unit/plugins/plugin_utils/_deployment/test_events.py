@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
@@ -142,3 +143,16 @@ def test_all_events_can_be_sent(
     ]
 
     assert [event.truncated for event in events] == [()] * 3
+
+
+def test_names_of_hosts_are_made_fit_to_leave() -> None:
+    events = DeploymentEvents("shop", clean_name=lambda name: name.upper())
+    failures = [Failure("web1", "no disk"), Failure("web2", "no disk")]
+
+    alert = events.alert(hosts=["web1", "web2", "db"], failures=failures)
+    change = events.change("key", "Canceled", hosts=["db"], failures=failures)
+
+    texts = json.dumps([alert, change])
+    assert "WEB1, WEB2" in texts and "DB" in texts
+    for name in ("web1", "web2", '"db'):
+        assert name not in texts
