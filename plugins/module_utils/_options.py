@@ -25,7 +25,6 @@ import stat
 import tempfile
 import time
 import typing as t
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -210,8 +209,7 @@ def looks_like_a_key(text: str) -> bool:
     return bool(_LOOKS_LIKE_A_KEY.search(text))
 
 
-@dataclass(frozen=True)
-class ResolvedConnection:
+class ResolvedConnection(t.NamedTuple):
     """A connection, and which place set what of it.
 
     :param sources: for each option, how it is written where it was set; ``default`` where it was not.
@@ -248,8 +246,7 @@ def resolve_connection(
     )
 
 
-@dataclass(frozen=True)
-class ResolvedOpenApi:
+class ResolvedOpenApi(t.NamedTuple):
     """How the Open API is reached, and which place set what of it.
 
     :param sources: see :class:`ResolvedConnection`.

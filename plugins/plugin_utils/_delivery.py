@@ -56,8 +56,7 @@ _GRACE = 2.0
 _LEFT_BEHIND = 30.0
 
 
-@dataclasses.dataclass(frozen=True)
-class DeliveryReport:
+class DeliveryReport(t.NamedTuple):
     """How things stand at the end of a run.
 
     :param waiting: the keys of events that are not delivered yet.
@@ -284,9 +283,7 @@ class Delivery:
 
         report = self._with_outbox(look, DeliveryReport())
         self._close_outbox()
-        return dataclasses.replace(
-            report, dropped=self._dropped, place=str(self.location)
-        )
+        return report._replace(dropped=self._dropped, place=str(self.location))
 
     def ages_of_open_alerts(self) -> list[float] | None:
         """Return for how many seconds each alert is open with the integrations in force; None where no integration is."""

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import typing as t
 
@@ -389,10 +388,8 @@ def redact_outcome(outcome: TaskOutcome, redactor: Redactor) -> TaskOutcome:
 
     task = outcome.task
     name = _one_line(even_out(redactor.clean(task.display_name)))
-    return dataclasses.replace(
-        outcome,
-        task=dataclasses.replace(
-            task,
+    return outcome._replace(
+        task=task._replace(
             # In the name as it is written, braces are Ansible's.
             display_name=inert(name, braces=task.display_name != task.identity.name),
             path=_one_line(redactor.clean(task.path)),
@@ -415,8 +412,7 @@ def redact_outcome(outcome: TaskOutcome, redactor: Redactor) -> TaskOutcome:
 
 def mask_overrides(overrides: AlertOverrides, redactor: Redactor) -> AlertOverrides:
     """Return what variables say about an alert, cleaned and masked."""
-    return dataclasses.replace(
-        overrides,
+    return overrides._replace(
         labels={name: redactor.clean(text) for name, text in overrides.labels.items()},
         label_vars={
             name: redactor.clean(text) for name, text in overrides.label_vars.items()
@@ -427,10 +423,9 @@ def mask_overrides(overrides: AlertOverrides, redactor: Redactor) -> AlertOverri
 
 def mask_outcome(outcome: TaskOutcome, redactor: Redactor) -> TaskOutcome:
     """Return an outcome whose texts are clean and masked, and still whole."""
-    return dataclasses.replace(
-        outcome,
-        task=dataclasses.replace(
-            outcome.task, display_name=redactor.clean(outcome.task.display_name)
+    return outcome._replace(
+        task=outcome.task._replace(
+            display_name=redactor.clean(outcome.task.display_name)
         ),
         message=redactor.clean(outcome.message),
         stdout=redactor.clean(outcome.stdout),

@@ -13,6 +13,7 @@ of a run is text, and it is masked like all text that leaves.
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -109,6 +110,35 @@ class Cause:
                 machine_name=mask(machine),
             )
 
+    @functools.cached_property
+    def written(self) -> _WrittenCause:
+        """The cause as plain data. An alert for many hosts is written several times while it grows."""
+        run = self.then.as_data()
+        run_key = digest(run)
+        data: dict[str, t.Any] = {
+            # The outbox tells causes apart by it, when several controllers write about one alert.
+            "id": digest(_as_plain(self.identity)),
+            "status": self.status,
+            "host": self.host,
+            "run": run_key,
+        }
+        for name, place in (("place", self.place), ("rescued", self.rescued)):
+            if place is not None:
+                data[name] = place.as_data()
+        if self.machine:
+            data["machine"] = self.machine
+        for name in (*_TEXTS, *_FLAGS):
+            if getattr(self, name):
+                data[name] = getattr(self, name)
+        names = {}
+        for name in _SETS:
+            members = sorted(getattr(self, name))
+            if members:
+                key = digest(members)
+                names[key] = members
+                data[name] = key
+        return _WrittenCause(data, {run_key: run}, names)
+
     @property
     def identity(self) -> t.Hashable:
         """What two causes have in common that are the same, but for the failed items."""
@@ -170,38 +200,21 @@ def details_of(causes: t.Iterable[Cause]) -> dict[str, t.Any]:
     """Return causes as plain data for the ledger. What many of them share is written once."""
     runs: dict[str, t.Any] = {}
     names: dict[str, t.Any] = {}
-    data = [_as_data(cause, runs, names) for cause in causes]
+    data = []
+    for cause in causes:
+        written = cause.written
+        data.append(written.data)
+        runs.update(written.runs)
+        names.update(written.names)
     return {"causes": data, "runs": runs, "names": names}
 
 
-def _as_data(
-    cause: Cause, runs: dict[str, t.Any], names: dict[str, t.Any]
-) -> dict[str, t.Any]:
-    run = cause.then.as_data()
-    run_key = digest(run)
-    runs[run_key] = run
-    data: dict[str, t.Any] = {
-        # The outbox tells causes apart by it, when several controllers write about one alert.
-        "id": digest(_as_plain(cause.identity)),
-        "status": cause.status,
-        "host": cause.host,
-        "run": run_key,
-    }
-    for name, place in (("place", cause.place), ("rescued", cause.rescued)):
-        if place is not None:
-            data[name] = place.as_data()
-    if cause.machine:
-        data["machine"] = cause.machine
-    for name in (*_TEXTS, *_FLAGS):
-        if getattr(cause, name):
-            data[name] = getattr(cause, name)
-    for name in _SETS:
-        members = sorted(getattr(cause, name))
-        if members:
-            key = digest(members)
-            names[key] = members
-            data[name] = key
-    return data
+class _WrittenCause(t.NamedTuple):
+    """A cause as plain data, and what it may share with others, by the keys that stand for it there."""
+
+    data: dict[str, t.Any]
+    runs: dict[str, t.Any]
+    names: dict[str, t.Any]
 
 
 def _as_plain(value: t.Any) -> t.Any:

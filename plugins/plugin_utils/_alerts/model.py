@@ -7,7 +7,8 @@
 
 """What the domain is made of: tasks, what happened to them on a host, and what variables say about the alert.
 
-Plain values. The adapter of ansible-core makes them; nothing here knows ansible-core.
+Plain values. The adapter of ansible-core makes them; nothing here knows ansible-core. Most are named tuples: each run of
+Ansible makes these classes anew, and a data class takes several times as long.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import types
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 _DIGEST_LENGTH = 16
+# A mapping that nobody can fill.
+NOTHING: t.Mapping[t.Any, t.Any] = types.MappingProxyType({})
 
 
 def digest(value: t.Any) -> str:
@@ -98,15 +102,14 @@ class Place:
         )
 
 
-@dataclass(frozen=True)
-class Circumstances:
+class Circumstances(t.NamedTuple):
     """What the starter of a run chose, as far as it decides what a run can prove.
 
     :param extra_vars: digests of the names of extra variables, and of their values.
     :param sources: digests of the sources of the inventory.
     """
 
-    extra_vars: t.Mapping[str, str] = field(default_factory=dict)
+    extra_vars: t.Mapping[str, str] = NOTHING
     sources: frozenset[str] = frozenset()
 
     def as_data(self) -> list[t.Any]:
@@ -128,8 +131,7 @@ class Circumstances:
         )
 
 
-@dataclass(frozen=True)
-class Items:
+class Items(t.NamedTuple):
     """What became of the items of a loop; a task without a loop has none. All are digests of the items.
 
     :param every: all items that were looked at, or None when that is not known, as with ``no_log``.
@@ -142,8 +144,7 @@ class Items:
     failed: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class TaskReference:
+class TaskReference(t.NamedTuple):
     """A task, for keys (``identity``) and for people (the rest)."""
 
     identity: TaskIdentity
@@ -159,8 +160,7 @@ class TaskReference:
     handler: bool = False
 
 
-@dataclass(frozen=True)
-class TaskOutcome:
+class TaskOutcome(t.NamedTuple):
     """A task that failed on a host, or a host that did not answer."""
 
     host: str
@@ -181,8 +181,7 @@ class TaskOutcome:
     """The machines that did not answer, when it is unreachable: the host, or those that it delegated to."""
 
 
-@dataclass(frozen=True)
-class AlertOverrides:
+class AlertOverrides(t.NamedTuple):
     """What variables of play, block, task, host and group say about an alert.
 
     :param label_vars: values of the variables that the option ``label_vars`` names.
@@ -191,9 +190,9 @@ class AlertOverrides:
     """
 
     status: str | None = None
-    labels: t.Mapping[str, str] = field(default_factory=dict)
-    label_vars: t.Mapping[str, str] = field(default_factory=dict)
+    labels: t.Mapping[str, str] = NOTHING
+    label_vars: t.Mapping[str, str] = NOTHING
     description: str | None = None
     groups: tuple[str, ...] = ()
     namespace: str | None = None
-    counts: t.Mapping[str, int] = field(default_factory=dict)
+    counts: t.Mapping[str, int] = NOTHING

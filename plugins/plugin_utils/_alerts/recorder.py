@@ -15,7 +15,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .model import Circumstances, Items, Place, name_digest
+from .model import NOTHING, Circumstances, Items, Place, name_digest
 
 if t.TYPE_CHECKING:
     from .model import TaskOutcome
@@ -24,8 +24,7 @@ if t.TYPE_CHECKING:
 Spot = tuple[str, str, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
-class RunSummary:
+class RunSummary(t.NamedTuple):
     """What is known when a run has ended. Hosts are digests of their names.
 
     :param complete: the run came to its recap, and was not narrowed by tags, start, check or step.
@@ -53,9 +52,9 @@ class RunSummary:
     failed_hosts: frozenset[str] = frozenset()
     passed: frozenset[str] = frozenset()
     took_part: frozenset[str] = frozenset()
-    plays_of: t.Mapping[int, frozenset[str]] = field(default_factory=dict)
+    plays_of: t.Mapping[int, frozenset[str]] = NOTHING
     reachable: frozenset[str] = frozenset()
-    worked: t.Mapping[Spot, Items] = field(default_factory=dict)
+    worked: t.Mapping[Spot, Items] = NOTHING
     skipped: frozenset[Spot] = frozenset()
     failed_again: frozenset[Spot] = frozenset()
     pretended: frozenset[Spot] = frozenset()

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 
 from ansible.playbook.block import Block
 from ansible.release import __version__ as ansible_version
@@ -143,4 +142,4 @@ def _missing_role(result: TaskResult) -> TaskOutcome:
     outcome = failed_outcome(result)
     if outcome.censored:
         return outcome
-    return replace(outcome, message="The role to include could not be loaded.")
+    return outcome._replace(message="The role to include could not be loaded.")

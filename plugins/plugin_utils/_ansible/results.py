@@ -19,7 +19,6 @@ import os
 import re
 import typing as t
 from collections import OrderedDict
-from dataclasses import replace
 
 from ansible.playbook.handler import Handler
 from ansible.playbook.role_include import IncludeRole
@@ -164,7 +163,7 @@ def _outcome(
     # string, which then counts as set.
     censored = "censored" in fields or flag(task.no_log, unclear=True)
     if censored and not reference_.no_log:
-        reference_ = _as_written(replace(reference_, no_log=True), task)
+        reference_ = _as_written(reference_._replace(no_log=True), task)
     texts: dict[str, t.Any] = (
         {"message": CENSORED}
         if censored
@@ -281,8 +280,8 @@ def _as_written(reference_: TaskReference, task: Task) -> TaskReference:
         role, path = reference(include).role, reference(include).path
     elif _is_in_rendered_role(task):
         role, path = "", ""
-    return replace(
-        reference_, display_name=reference_.identity.name, role=role, path=path
+    return reference_._replace(
+        display_name=reference_.identity.name, role=role, path=path
     )
 
 

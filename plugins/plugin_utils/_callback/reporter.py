@@ -321,8 +321,7 @@ class RunReporter:
 
     def _take(self, outcome: TaskOutcome, result: TaskResult, handled: str) -> None:
         task = results.task_of(result)
-        outcome = dataclasses.replace(
-            outcome,
+        outcome = outcome._replace(
             place=self._evidence.place_of_result(result),
             items=self._evidence.items_of_result(result),
             run_once=results.flag(task.run_once, unclear=True),
@@ -353,7 +352,7 @@ class RunReporter:
             from .._ansible.machines import silent_machines
 
             machines = silent_machines(result, self._variables.template_of(result))
-            outcome = dataclasses.replace(outcome, silent_machines=machines)
+            outcome = outcome._replace(silent_machines=machines)
         own_redactor = self._variables.learn_secrets(variables, result)
         if own_redactor is not None:
             from .._alerts.builder import mask_outcome

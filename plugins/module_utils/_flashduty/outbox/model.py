@@ -155,8 +155,7 @@ class PendingAlert:
     needed: int
 
 
-@dataclass(frozen=True)
-class ClaimedEvent:
+class ClaimedEvent(t.NamedTuple):
     """An event that a courier has claimed, to send it now.
 
     :param courier: the name that the claim is made in.
@@ -171,8 +170,7 @@ class ClaimedEvent:
     courier: str
 
 
-@dataclass(frozen=True)
-class QueueStatus:
+class QueueStatus(t.NamedTuple):
     """What waits and what was refused for some integrations.
 
     :param waiting: the number of events that are not delivered yet.
@@ -185,8 +183,7 @@ class QueueStatus:
     undeliverable: list[dict[str, t.Any]]
 
 
-@dataclass(frozen=True)
-class IntegrationStatus:
+class IntegrationStatus(t.NamedTuple):
     """What the outbox holds for one integration.
 
     :param fingerprint: ``Connection.fingerprint``: it tells integrations apart without telling their keys.

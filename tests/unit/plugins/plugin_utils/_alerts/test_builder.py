@@ -77,7 +77,7 @@ def alerts(
 
 
 def outcome(**changes: t.Any) -> TaskOutcome:
-    return dataclasses.replace(OUTCOME, **changes)
+    return OUTCOME._replace(**changes)
 
 
 def event_of(
@@ -223,7 +223,7 @@ def test_titles(event: AlertEvent, title: str) -> None:
 
 @given(st.text(alphabet="$[]{}TPLtplabc_. \u2060", max_size=40))
 def test_no_name_of_a_task_becomes_a_template(name: str) -> None:
-    reference = dataclasses.replace(REFERENCE, display_name=name)
+    reference = REFERENCE._replace(display_name=name)
 
     title = event_of(outcome(task=reference)).title_rule
 
@@ -232,7 +232,7 @@ def test_no_name_of_a_task_becomes_a_template(name: str) -> None:
 
 
 def test_in_a_template_of_the_user_no_name_of_a_task_is_one() -> None:
-    reference = dataclasses.replace(REFERENCE, display_name="{{.Labels.host}} {{{x}}}")
+    reference = REFERENCE._replace(display_name="{{.Labels.host}} {{{x}}}")
 
     title = event_of(
         outcome(task=reference), title_rule="[TPL]{{.Labels.check}} {task}"
@@ -414,7 +414,7 @@ def test_what_is_hidden_is_hidden_everywhere() -> None:
         label_vars={"v": f"x{secret}x"},
         description=f"{secret} {{description}}",
     )
-    reference = dataclasses.replace(REFERENCE, display_name=f"Use {secret}")
+    reference = REFERENCE._replace(display_name=f"Use {secret}")
     bad = outcome(
         task=reference,
         message=f"m {secret}",

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.model import (
     Circumstances,
@@ -186,7 +185,7 @@ def test_items_that_worked_count_though_others_failed() -> None:
     run.track(names("a"), ["Task"])
     run.play("a")
     items = Items(frozenset("xy"), frozenset("x"), frozenset("y"))
-    run.failed(replace(outcome("a"), items=items), handled="")
+    run.failed(outcome("a")._replace(items=items), handled="")
 
     assert run.finish(NOBODY, NOW).worked == {
         (name_digest("a"), "place", (7, 1)): items

@@ -14,6 +14,7 @@ import dataclasses
 import json
 import os
 import typing as t
+from collections.abc import Mapping
 
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import (
@@ -117,16 +118,21 @@ class CallbackModule(CallbackBase):
 
     def _write(self, kind: str, **facts: object) -> None:
         with open(os.environ["OUTCOMES"], "a", encoding="utf-8") as file:
-            print(json.dumps({"kind": kind, **facts}, default=_as_data), file=file)
+            print(json.dumps({"kind": kind, **_as_data(facts)}, default=str), file=file)
 
 
-def _as_data(value: t.Any) -> object:
+def _as_data(value: t.Any) -> t.Any:
+    """Return records as mappings, also those that JSON takes for lists."""
     if isinstance(value, frozenset):
         return sorted(value)
-    data = dataclasses.asdict(value)
-    if "key" in data:
-        return data
-    task = data.get("task", data)
-    # A NamedTuple becomes a bare list in JSON.
-    task["identity"] = task["identity"]._asdict()
-    return data
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _as_data(
+            {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        )
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _as_data(value._asdict())
+    if isinstance(value, Mapping):
+        return {name: _as_data(one) for name, one in value.items()}
+    return (
+        [_as_data(one) for one in value] if isinstance(value, (list, tuple)) else value
+    )
