@@ -33,6 +33,12 @@ _WORK = (
 _KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "plain": ("", ("once",)),
     "condition": ("when: go_{name} | default(true) | bool", ("once",)),
+    "indirect": (
+        "when: wanted\n      vars: {{wanted: '{{{{ go_{name} | default(true) | bool }}}}'}}",
+        ("once",),
+    ),
+    "fact": ("when: wanted_{name} | bool", ("once",)),
+    "fail": ("", ("once",)),
     "check": ("check_mode: '{{{{ dry_{name} | default(false) | bool }}}}'", ("once",)),
     "there": (f"delegate_to: {HELPER}", ("once",)),
     "helper": ("delegate_to: '{{{{ helper_{name} | default(helper) }}}}'", HOSTS[1:]),
@@ -45,10 +51,14 @@ _KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parameters": ("", APPS),
     "handler": ("", ("once",)),
     "rescue": ("", ("block", "rescue")),
-    "end": ("", ()),
+    "end_play": ("", ()),
+    "end_host": ("", ()),
 }
 # What the starter of a run may choose for a task of a kind.
 _LOOPS = ("loop", "spread", "include", "role", "parameters")
+_CONDITIONS = ("condition", "indirect", "fact", "handler")
+# What a whole run mends, in which it was not wanted.
+UNWANTED = ("fail", "rescue")
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,11 @@ class RandomRun:
     arguments: tuple[str, ...] = ()
     inventory: str = "production"
     killed_at: int = 0
+
+    @property
+    def chooses_hosts(self) -> bool:
+        """Whether its starter chose the hosts."""
+        return "--limit" in self.arguments or "hosts_" in str(self.arguments)
 
     @property
     def chooses_helper(self) -> str:
@@ -85,6 +100,8 @@ class Sequence:
 
     :param kinds: those of the tasks of each play.
     :param serial: for each play.
+    :param keywords: further lines of each play.
+    :param chosen_hosts: an extra variable can narrow the hosts of the plays.
     """
 
     scope: str
@@ -92,6 +109,8 @@ class Sequence:
     kinds: tuple[tuple[str, ...], tuple[str, ...]]
     serial: tuple[int, int]
     runs: tuple[RandomRun, ...]
+    keywords: tuple[str, str] = ("", "")
+    chosen_hosts: bool = False
 
     @property
     def tasks(self) -> dict[str, str]:
@@ -138,8 +157,10 @@ def write_playbook(folder: Path, sequence: Sequence) -> None:
                 _write(folder / f"{name}.yml", included)
                 _write(folder / "roles" / name / "tasks/main.yml", included)
         serial = sequence.serial[play]
+        if sequence.chosen_hosts:
+            hosts = f"\"{{{{ hosts_{play} | default('{hosts}') }}}}\""
         plays.append(
-            f"- hosts: {hosts}\n  gather_facts: false\n"
+            f"- hosts: {hosts}\n  gather_facts: false\n{sequence.keywords[play]}"
             + (f"  serial: {serial}\n" if serial else "")
             + f"  vars: {{machines: {json.dumps(MACHINES)}, helper: {HELPER}}}\n"
             + f"  tasks:\n{tasks}"
@@ -174,8 +195,8 @@ def _task(name: str, kind: str) -> str:
     head = f"    - name: {name}\n      tags: {tag}\n      "
     apps = f"apps_{name} | default({list(APPS)})"
     loop = f'      loop: "{{{{ {apps} }}}}"\n      loop_control: {{loop_var: app}}\n'
-    if kind == "end":
-        return f"{head}ansible.builtin.meta: end_play\n      when: freeze_{name} | default(false) | bool\n"
+    if kind in ("end_play", "end_host"):
+        return f"{head}ansible.builtin.meta: {kind}\n      when: freeze_{name} | default(false) | bool\n"
     if kind == "handler":
         return (
             f"{head}ansible.builtin.raw: 'true'\n"
@@ -196,6 +217,14 @@ def _task(name: str, kind: str) -> str:
             f"    - tags: {tag}\n      block:\n        - name: {name}\n          {_work(name, 'block')}\n"
             f"      rescue:\n        - name: Rescue {name}\n          {_work(name, 'rescue')}\n"
         )
+    if kind == "fail":
+        return (
+            f"{head}{_work(name, 'once')[:-1]} && echo good || echo bad\"\n      register: found_{name}\n"
+            f"{head}ansible.builtin.fail:\n      when: \"'bad' in found_{name}.stdout | default('')\"\n"
+        )
+    if kind == "fact":
+        fact = f"wanted_{name}: '{{{{ go_{name} | default(true) | bool }}}}'"
+        head = f"    - name: Set {name}\n      tags: {tag}\n      ansible.builtin.set_fact: {{{fact}}}\n{head}"
     lines = _KINDS[kind][0].format(name=name)
     app = {
         "loop": "{{ app }}",
@@ -221,8 +250,16 @@ def random_sequence(rng: random.Random) -> Sequence:
     serial = (rng.choice([0, 0, 0, 1]), rng.choice([0, 0, 0, 2]))
     recovery = rng.choice(["auto", "auto", "auto", "stateless"])
     scopes = ["host", "playbook"] + ["task"] * (recovery == "auto")
+    usual = [""] * 4
+    keywords = [*usual, "  strategy: free\n", "  any_errors_fatal: true\n"]
     sequence = Sequence(
-        rng.choice(scopes), recovery, t.cast(t.Any, kinds), serial, runs=()
+        rng.choice(scopes),
+        recovery,
+        t.cast(t.Any, kinds),
+        serial,
+        runs=(),
+        keywords=(rng.choice(keywords), rng.choice(keywords)),
+        chosen_hosts=rng.random() < 0.3,
     )
     broken: frozenset[tuple[str, str, str]] = frozenset()
     gone: frozenset[str] = frozenset()
@@ -250,28 +287,47 @@ def _random_places(
 def _random_run(rng: random.Random, run: RandomRun, sequence: Sequence) -> RandomRun:
     name, kind = rng.choice([*sequence.tasks.items()])
     way = rng.choice(
-        ["whole", "whole", "limit", "tags", "check", "extra", "extra", "other", "kill"]
+        ["whole"] * 4
+        + ["limit", "tags", "skip", "start", "check"]
+        + ["extra"] * 4
+        + ["other", "other", "kill", "kill"]
     )
     if way == "limit":
         return replace(run, arguments=("--limit", rng.choice(HOSTS)))
     if way == "tags":
         return replace(run, arguments=("--tags", name.lower()))
+    if way == "skip":
+        return replace(run, arguments=("--skip-tags", name.lower()))
+    if way == "start":
+        return replace(run, arguments=("--start-at-task", name))
     if way == "check":
         return replace(run, arguments=("--check",))
     if way == "extra":
-        looped = {f"apps_{name}": [rng.choice(APPS)]}
-        choices: dict[str, dict[str, t.Any]] = {
-            **dict.fromkeys(_LOOPS, looped),
-            **dict.fromkeys(("condition", "handler"), {f"go_{name}": False}),
-            "check": {f"dry_{name}": True},
-            "helper": {f"helper_{name}": rng.choice(HOSTS[1:])},
-            "end": {f"freeze_{name}": True},
-        }
-        chosen = choices.get(kind, {"colour": "red"})
-        return replace(run, arguments=("-e", json.dumps(chosen)))
+        return replace(
+            run, arguments=("-e", json.dumps(_choice(rng, name, kind, sequence)))
+        )
     # Without a memory, a host is what it is called.
     if way == "other" and sequence.recovery == "auto":
         return replace(run, inventory="staging")
     if way == "kill":
         return replace(run, killed_at=rng.choice([1, 3, 6, 10]))
     return run
+
+
+def _choice(
+    rng: random.Random, name: str, kind: str, sequence: Sequence
+) -> dict[str, t.Any]:
+    """Return extra variables that decide about a task; or about nothing, where none can."""
+    if sequence.chosen_hosts and rng.random() < 0.5:
+        return {f"hosts_{name[1]}": rng.choice(HOSTS[: 2 + int(name[1])])}
+    if kind in _LOOPS:
+        return {f"apps_{name}": [rng.choice(APPS)]}
+    if kind in _CONDITIONS:
+        return {f"go_{name}": False}
+    if kind.startswith("end_"):
+        return {f"freeze_{name}": True}
+    if kind == "check":
+        return {f"dry_{name}": True}
+    if kind == "helper":
+        return {f"helper_{name}": rng.choice(HOSTS[1:])}
+    return {"colour": "red"}

@@ -28,6 +28,7 @@ from .conftest import Story
 from .random_sequences import (
     ANY_HOST,
     HELPER,
+    UNWANTED,
     RandomRun,
     Sequence,
     random_sequence,
@@ -119,7 +120,7 @@ class Truth:
                 self.failed.discard((*place[:3], "rescue"))
         elif works:
             hosts = [host]
-            if kind.startswith("once") and "--limit" not in run.arguments:
+            if kind.startswith("once") and not run.chooses_hosts:
                 # It has worked for all of them.
                 hosts = self._sequence.batch_of(name, host)
             self.failed -= {(run.inventory, one, name, app) for one in hosts}
@@ -185,11 +186,15 @@ def problem_of(story: Story, sequence: Sequence) -> str:
 
 
 def mended(sequence: Sequence) -> list[RandomRun]:
-    """Return the runs after which everything has worked: those with a way of their own, and a whole one for each inventory."""
+    """Return the runs after which everything has worked: one for each choice that led to places of its own, or that would
+    narrow another run, and a whole one for each inventory."""
+    unwanted = any(kind in UNWANTED for kind in sequence.tasks.values())
     runs = [
         RandomRun(frozenset(), arguments=run.arguments, inventory=run.inventory)
         for run in sequence.runs
-        if run.chooses_helper
+        if sequence.recovery == "auto"
+        and "-e" in run.arguments
+        and (run.chooses_helper or run.chooses_hosts and unwanted)
     ]
     inventories = {"production": None, **{r.inventory: None for r in sequence.runs}}
     runs += [RandomRun(frozenset(), inventory=inventory) for inventory in inventories]
