@@ -29,6 +29,7 @@ class RandomPlaybook:
 
     def __init__(self, chance: random.Random, strategy: str) -> None:
         self._chance = chance
+        self._strategy = strategy
         self._lockstep = strategy == "linear"
         self._tasks = 0
         self._files: dict[str, list[Data]] = {}
@@ -57,7 +58,11 @@ class RandomPlaybook:
     # -- plays
 
     def _play(self) -> Data:
-        play: Data = {"hosts": ":".join(HOSTS), "gather_facts": False}
+        play: Data = {
+            "hosts": ":".join(HOSTS),
+            "gather_facts": False,
+            "strategy": f"truthful_{self._strategy}",
+        }
         if self._lockstep and self._likely(0.3):
             play["serial"] = self._chance.choice([2, 3, 5, "50%"])
         if self._lockstep and self._likely(0.15):

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
 from tests.tools.environments import ROOT
+from tests.tools.forked_playbooks import PlaybookForks
 from tests.tools.playbooks import CALLBACK, parse_recap
 
 HERE = Path(__file__).resolve().parent
@@ -79,38 +80,51 @@ class Seen:
     output: str
 
 
-def look(run: Run, core: Core, flashduty: Emulator, folder: Path) -> Seen:
-    """Start a run, and see whom each source names."""
+def look(
+    run: Run,
+    core: Core,
+    flashduty: Emulator,
+    folder: Path,
+    forks: PlaybookForks | None = None,
+) -> Seen:
+    """Start a run, and see whom each source names.
+
+    :param forks: for many runs of playbooks that name their strategies themselves: the process of which it is a fork.
+    """
     hosts = [host for row in run.rows for host in row.inventory or row.hosts]
     inventory = folder / "inventory.ini"
     inventory.write_text(INVENTORY.format(hosts="\n".join(hosts)), encoding="utf-8")
     truth = folder / "truth"
     case = f"{core.version} {run}"
-    targets = run.run.split()
-    done = subprocess.run(
-        [core.bin(run.command), "-i", str(inventory), *targets, *run.options],
-        cwd=PLAYBOOKS,
-        env=core.environment(
-            folder,
-            ANSIBLE_CALLBACKS_ENABLED=CALLBACK,
-            ANSIBLE_LOAD_CALLBACK_PLUGINS="true",
-            ANSIBLE_DEPRECATION_WARNINGS="false",
-            ANSIBLE_GATHERING="explicit",
-            ANSIBLE_STRATEGY=f"truthful_{run.strategy}",
-            ANSIBLE_STRATEGY_PLUGINS=str(HERE / "truth" / "strategy_plugins"),
-            FLASHDUTY_LABELS=json.dumps({"case": case}),
-            FLASHDUTY_PUSH_URL=flashduty.push_url,
-            PYTHONPATH=str(ROOT),
-            PYTHONDONTWRITEBYTECODE="1",
-            WHAT_RAISES_TRUTH=str(truth),
-        ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
+    command = [
+        *(core.bin(run.command), "-i", str(inventory)),
+        *run.run.split(),
+        *run.options,
+    ]
+    environment = environment_of(
+        core,
+        folder,
+        ANSIBLE_STRATEGY=f"truthful_{run.strategy}",
+        FLASHDUTY_LABELS=json.dumps({"case": case}),
+        FLASHDUTY_PUSH_URL=flashduty.push_url,
+        WHAT_RAISES_TRUTH=str(truth),
     )
+    output = folder / "output"
+    with output.open("wb") as file:
+        if forks is not None:
+            forks.start(command, environment, file, file).wait(300)
+        else:
+            subprocess.run(
+                command,
+                cwd=PLAYBOOKS,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                timeout=300,
+                check=False,
+            )
+    told = output.read_text(encoding="utf-8", errors="replace")
     return Seen(
         alerts={
             event["labels"]["host"]
@@ -123,10 +137,25 @@ def look(run: Run, core: Core, flashduty: Emulator, folder: Path) -> Seen:
         truth=read_truth(truth),
         recap={
             host
-            for host, counts in parse_recap(done.stdout).items()
+            for host, counts in parse_recap(told).items()
             if counts["failed"] or counts["unreachable"]
         },
-        output=done.stdout,
+        output=told,
+    )
+
+
+def environment_of(core: Core, folder: Path, **extra: str) -> dict[str, str]:
+    """Return the environment of all runs, with what is different for each."""
+    return core.environment(
+        folder,
+        ANSIBLE_CALLBACKS_ENABLED=CALLBACK,
+        ANSIBLE_LOAD_CALLBACK_PLUGINS="true",
+        ANSIBLE_DEPRECATION_WARNINGS="false",
+        ANSIBLE_GATHERING="explicit",
+        ANSIBLE_STRATEGY_PLUGINS=str(HERE / "truth" / "strategy_plugins"),
+        PYTHONPATH=str(ROOT),
+        PYTHONDONTWRITEBYTECODE="1",
+        **extra,
     )
 
 
