@@ -32,7 +32,7 @@ lint: environment ## Only what looks at the code without running it
 	@$(PYTHON) -m tests.tools.run_tests --only lint
 
 bench: environment ## Measure what the collection costs
-	@$(PYTHON) -m tests.benchmarks --rounds $(or $(ROUNDS),3) --only $(ONLY)
+	@$(PYTHON) -m tests.benchmarks --rounds $(or $(ROUNDS),3) --scale $(or $(SCALE),1) --only $(ONLY)
 
 docs: environment ## Write the guides as Markdown, and build the documentation as HTML
 	@$(PYTHON) -m tests.tools.markdown

@@ -38,14 +38,14 @@ class Figure:
     """One line of the table: what we cost, against what we promise.
 
     :param value: our figure, as the demand counts it.
-    :param demanded: what it may be at most, or at least where more is better.
+    :param demanded: what it may be at most, or at least where more is better; None where nothing is promised.
     :param others: the figures of peers and floors, counted alike.
     """
 
     what: str
     unit: str
     value: float
-    demanded: float
+    demanded: float | None
     others: dict[str, float] = field(default_factory=dict)
     at_least: bool = False
     note: str = ""
@@ -54,6 +54,8 @@ class Figure:
     def holds(self) -> bool:
         # What is printed counts: nobody reads a third decimal.
         value = round(self.value, 3)
+        if self.demanded is None:
+            return True
         return value >= self.demanded if self.at_least else value <= self.demanded
 
     def say_value(self, value: float) -> str:
@@ -63,6 +65,8 @@ class Figure:
 
     @property
     def promise(self) -> str:
+        if self.demanded is None:
+            return "-"
         return f"{'at least' if self.at_least else 'at most'} {self.demanded:g} {self.unit}"
 
 

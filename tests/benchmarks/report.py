@@ -115,6 +115,9 @@ def picture(figures: t.Sequence[Figure]) -> str:
             )
             parts.append(_text(LEFT + length + 6, y + 13, figure.say_value(value)))
             y += LINE
+        if figure.demanded is None:
+            y += GAP
+            continue
         x = LEFT + scale(figure.demanded)
         parts.append(
             f'<line x1="{x:.1f}" y1="{y - LINE * len(bars) - 2}" x2="{x:.1f}" y2="{y}" stroke="{COLOURS["bar"]}"'
@@ -136,8 +139,9 @@ def picture(figures: t.Sequence[Figure]) -> str:
 
 def _scale(figure: Figure) -> t.Callable[[float], float]:
     room = WIDTH - LEFT - RIGHT
-    largest = max(figure.value, figure.demanded, *figure.others.values(), 0.001)
-    smallest = min(figure.demanded, 1.0)
+    promised = [] if figure.demanded is None else [figure.demanded]
+    largest = max(figure.value, *promised, *figure.others.values(), 0.001)
+    smallest = min(*promised, 1.0, largest)
     if largest / smallest <= 4:
         return lambda value: room * max(value, 0.0) / largest
     # So that what is many times as much leaves something to see of the rest.

@@ -7,6 +7,7 @@
     make bench                        # 3 rounds, some ten minutes; writes the figures into the documentation
     make bench ROUNDS=7
     make bench ONLY="outbox courier"  # writes nothing
+    make bench SCALE=0.2              # a fifth of the hosts in the runs that have very many
     make bench ROUNDS=1               # small numbers: whether it works at all; writes nothing
 
 All contenders of a figure run in turns on this machine; a figure is made of medians. What falls short is said, and
@@ -23,13 +24,19 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from tests.benchmarks.measures import MEASURES, Setting
+from tests.benchmarks import measures, scale, shared_state
 from tests.benchmarks.measuring import Figure
 from tests.benchmarks.report import page, picture, table
+from tests.benchmarks.setting import Setting
 from tests.tools.cores import current_core
 from tests.tools.environments import ROOT
 from tests.tools.progress import say
 
+MEASURES: dict[str, t.Callable[[Setting], list[Figure]]] = {
+    **measures.MEASURES,
+    **shared_state.MEASURES,
+    **scale.MEASURES,
+}
 DOCUMENTATION = ROOT / "docs" / "docsite" / "rst"
 
 
@@ -43,7 +50,7 @@ def measure_all(setting: Setting, only: t.Collection[str] = ()) -> list[Figure]:
     return figures
 
 
-def setting_of(folder: Path, rounds: int) -> Setting:
+def setting_of(folder: Path, rounds: int, scale_of_runs: float = 1.0) -> Setting:
     """Return how much is measured: little with one round."""
     quick = rounds == 1
     return Setting(
@@ -53,6 +60,7 @@ def setting_of(folder: Path, rounds: int) -> Setting:
         hosts=10 if quick else 200,
         events=400 if quick else 10_000,
         additions=20 if quick else 500,
+        scale=0.01 if quick else scale_of_runs,
     )
 
 
@@ -60,9 +68,15 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=MEASURES, default=[])
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="multiplies the sizes of the runs with very many hosts",
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="flashduty-bench-") as folder:
-        setting = setting_of(Path(folder), options.rounds)
+        setting = setting_of(Path(folder), options.rounds, options.scale)
         figures = measure_all(setting, options.only)
     where = (
         f"{os.cpu_count()} cores, Python {platform.python_version()}, ansible-core {setting.core.version},"
