@@ -10,6 +10,7 @@ ours, so these runs have no workers; see ``rehearsal.py``.
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import typing as t
@@ -127,7 +128,8 @@ def _sized(setting: Setting, number: int) -> int:
     return max(4, round(number * setting.scale))
 
 
-def _growth(few: Contender, many: Contender, what: str, unit: str) -> Figure:
+def _growth(what: str, contenders: t.Sequence[Contender], unit: str) -> Figure:
+    few, many = contenders[:2]
     return Figure(
         what,
         "×",
@@ -157,12 +159,12 @@ def measure_many_failing(setting: Setting) -> list[Figure]:
                 return (costs["results"] + costs["end"]) / hosts * 1000
 
             contenders = [
-                Contender(f"of {hosts:,}", lambda hosts=hosts: take(hosts))
+                Contender(f"of {hosts:,}", functools.partial(take, hosts))
                 for hosts in (few, many)
             ]
             take_turns(contenders, setting.rounds, unit="ms a host")
             figures.append(
-                _growth(*contenders, f"one of {many:,} failing hosts, {name}", "ms")
+                _growth(f"one of {many:,} failing hosts, {name}", contenders, "ms")
             )
     return figures
 
@@ -192,13 +194,17 @@ def measure_many_open(setting: Setting) -> list[Figure]:
             rehearsals.settle(locations[alerts])
             return cost["end"] / closing * 1e6
 
-        starts = [Contender(f"of {n:,}", lambda n=n: start(n)) for n in (few, many)]
+        starts = [
+            Contender(f"of {n:,}", functools.partial(start, n)) for n in (few, many)
+        ]
         take_turns(starts, setting.rounds, unit="µs an alert")
-        ends = [Contender(f"of {n // 10:,}", lambda n=n: end(n)) for n in (few, many)]
+        ends = [
+            Contender(f"of {n // 10:,}", functools.partial(end, n)) for n in (few, many)
+        ]
         take_turns(ends, setting.rounds, unit="µs an alert")
     return [
-        _growth(*starts, f"one of {many:,} open alerts at the start of a run", "µs"),
-        _growth(*ends, f"one of {many // 10:,} that close at its end", "µs"),
+        _growth(f"one of {many:,} open alerts at the start of a run", starts, "µs"),
+        _growth(f"one of {many // 10:,} that close at its end", ends, "µs"),
     ]
 
 
@@ -224,14 +230,12 @@ def measure_many_passing(setting: Setting) -> list[Figure]:
             Contender("nothing open", lambda: take(many, rehearsals.new_location())),
         ]
         take_turns(contenders, setting.rounds, unit="µs a result")
-    few_hosts, many_hosts, none = contenders
     figure = _growth(
-        few_hosts,
-        many_hosts,
         f"one of {many * tasks:,} results that pass, {alerts:,} alerts open",
+        contenders,
         "µs",
     )
-    figure.note += f"; {none.median:.3g} µs with nothing open"
+    figure.note += f"; {contenders[2].median:.3g} µs with nothing open"
     return [figure]
 
 

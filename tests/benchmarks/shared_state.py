@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import statistics
 import time
 import typing as t
@@ -35,7 +36,8 @@ if t.TYPE_CHECKING:
     )
 
 _CONTROLLERS = 6
-_RATE_LIMIT = 1_800
+# The default.
+_RATE_LIMIT = 900
 _KINDS = ("sqlite", "postgresql")
 
 Measure = t.Callable[[Setting, PostgresServer], list[Figure]]
@@ -138,7 +140,7 @@ def measure_storms(setting: Setting, server: PostgresServer) -> list[Figure]:
             return seconds
 
         file, database = (
-            Contender(kind, lambda kind=kind: complete(kind)) for kind in _KINDS
+            Contender(kind, functools.partial(complete, kind)) for kind in _KINDS
         )
         take_turns([file, database], setting.rounds, unit="s")
     pairs = sorted(one / other for one, other in zip(database.samples, file.samples))
@@ -179,7 +181,7 @@ def measure_draining(setting: Setting, server: PostgresServer) -> list[Figure]:
             return setting.events / seconds
 
         file, database = (
-            Contender(kind, lambda kind=kind: empty(kind)) for kind in _KINDS
+            Contender(kind, functools.partial(empty, kind)) for kind in _KINDS
         )
         take_turns([file, database], setting.rounds, unit="events a second")
     return [
@@ -272,7 +274,7 @@ def measure_controllers(setting: Setting, server: PostgresServer) -> list[Figure
             return seconds
 
         contenders = [
-            Contender(kind, lambda kind=kind: deliver(kind)) for kind in _KINDS
+            Contender(kind, functools.partial(deliver, kind)) for kind in _KINDS
         ]
         take_turns(contenders, setting.rounds, unit="s")
     shares = {kind: statistics.median(found) for kind, found in reached.items()}

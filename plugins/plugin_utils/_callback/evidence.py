@@ -176,15 +176,18 @@ class Evidence:
         """The names of the hosts of this run. Only for its end, when all of them are known."""
         return {name_digest(host): host for host in self._recorder.hosts}
 
+    @functools.cached_property
+    def _inventory(self) -> frozenset[str]:
+        """Digests of the names of all its hosts. Only for the end of a run, when tasks add no more."""
+        play = self._variables.play
+        return frozenset(map(name_digest, inventory_names(play) if play else ()))
+
     def is_in_inventory(self, host: str) -> bool:
         """Say whether a host is still in the inventory.
 
         :param host: the digest of its name.
         """
-        play = self._variables.play
-        return play is not None and any(
-            name_digest(name) == host for name in inventory_names(play)
-        )
+        return host in self._inventory
 
     def namespace_of(self, host: str) -> str | None:
         """Return what keeps a host apart from others of its name, or None.

@@ -18,7 +18,7 @@ from ansible.errors import AnsibleError
 
 from .._ansible import results
 from .._ansible.misspelt import misspelt_callback_variables
-from .._ansible.play import find_host
+from .._ansible.play import find_host, id_of
 from .._ansible.trust import TrustBoundary
 from .._ansible.variables import PlayHosts, Variables
 
@@ -64,11 +64,16 @@ class PlayVariables:
         # Variables of which it is known whether their names are misspelt.
         self._names_looked_at: set[str] = set()
 
-    def play_started(self, play: Play, hosts: PlayHosts) -> None:
-        """A play begins, or a further batch of it."""
+    def play_started(self, play: Play, hosts: PlayHosts) -> bool:
+        """A play begins, or a further batch of it; return whether it is the play itself."""
+        is_batch = bool(self.plays) and id_of(self.plays[-1][0]) == id_of(play)
+        if is_batch and self.plays[-1][1] == hosts.everybody:
+            # There may be as many batches as hosts: they share one list.
+            hosts = PlayHosts(self.plays[-1][1], hosts.batch)
         self.play = play
         self.play_hosts = hosts
         self.plays.append((play, hosts.everybody))
+        return not is_batch
 
     def registered(self, result: TaskResult) -> None:
         """A task has registered its result: what no_log hides in it is secret wherever it turns up."""

@@ -156,7 +156,7 @@ class RunReporter:
         self._missing_roles = MissingRoleDetector(play)
         self._rescues = Rescues()
         hosts = PlayHosts(*hosts_of(play))
-        self._variables.play_started(play, hosts)
+        is_new_play = self._variables.play_started(play, hosts)
         self._recorder.play_started(
             id_of(play),
             all_hosts=hosts.everybody,
@@ -184,7 +184,8 @@ class RunReporter:
             )
         if is_first:
             self._integrations.deliver_changes()
-        self._connect_further_hosts()
+        if is_new_play:
+            self._connect_further_hosts()
         self._record.play_started(play.get_name(), hosts.batch)
         if self._recorder.tracks:
             self._evidence.look_for_tracked_tasks(play)

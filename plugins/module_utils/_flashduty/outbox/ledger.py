@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 from .database import Database
 from .details import Details, causes_in, left_of, united
 from .model import OpenAlert
-from .statements import in_clause
+from .statements import in_clause, parts
 
 # What this process has last seen of open alerts: their details as text, by integration and key.
 Seen = dict[tuple[str, str], str]
-
-# How many values an IN clause has at most; SQLite has a limit of its own.
-_MOST_VALUES = 500
+# What is gone of an alert: whether it was closed, narrowed or only counted, its key, and the items of each cause that is gone;
+# None where all of it is.
+Closing = tuple[str, str, t.Optional[t.Mapping[str, t.Sequence[str]]]]
 
 _COLUMNS = "fingerprint, alert_key, server, origin, title, status, opened_at, raised_at, details, write_id"
 _INSERT = (
@@ -113,6 +113,7 @@ class LedgerWrite:
         # In this order in every transaction, so that no two wait for each other.
         current = self.lock([*(alert.alert_key for alert in updated), *closed])
         changes: dict[str, str] = {}
+        closings: list[Closing] = []
         for alert in updated:
             if alert.alert_key in current:
                 known = current[alert.alert_key].details
@@ -120,7 +121,7 @@ class LedgerWrite:
                 seen = self.seen.get((self.fingerprint, alert.alert_key), text)
                 details = _with_news(alert.details, text, seen)
                 changes[alert.alert_key] = json.dumps(details)
-                self._note_closing("narrowed", alert.alert_key, known, left=details)
+                closings += _closing("narrowed", alert.alert_key, known, left=details)
         gone, kept = [], set()
         for key in closed:
             known = current[key].details if key in current else {}
@@ -131,7 +132,7 @@ class LedgerWrite:
                 kept.add(key)
             else:
                 gone.append(key)
-            self._note_closing("closed", key, known, left=news or {})
+            closings += _closing("closed", key, known, left=news or {})
         self.database.run_each(
             "UPDATE flashduty_open_alerts SET details = :details, write_id = :write_id, batch = NULL"
             " WHERE fingerprint = :fingerprint AND alert_key = :key",
@@ -141,6 +142,7 @@ class LedgerWrite:
             "DELETE FROM flashduty_open_alerts WHERE fingerprint = :fingerprint AND alert_key = :key",
             [self._of(key) for key in gone],
         )
+        self._note(closings)
         for key, text in changes.items():
             self.seen[self.fingerprint, key] = text
         for key in gone:
@@ -149,16 +151,13 @@ class LedgerWrite:
 
     def forget_pending(self, keys: t.Iterable[str]) -> None:
         """Remember that failures are no longer counted, so that they can be forgotten elsewhere as well."""
-        if self.keeps_closings:
-            for key in sorted(keys):
-                self._insert_closing("pending", key, None)
+        self._note([("pending", key, None) for key in sorted(keys)])
 
     def lock(self, keys: t.Iterable[str]) -> dict[str, LockedAlert]:
         """Return what is remembered of these alerts, and let no other write change it before this one ends."""
         ordered = sorted(set(keys))
         found = {}
-        for start in range(0, len(ordered), _MOST_VALUES):
-            part = ordered[start : start + _MOST_VALUES]
+        for part in parts(ordered):
             clause, values = in_clause("alert_key", part)
             rows = self.database.rows(
                 "SELECT alert_key, details, raised_at FROM flashduty_open_alerts WHERE fingerprint = :fingerprint"
@@ -168,50 +167,24 @@ class LedgerWrite:
             found.update({row[0]: LockedAlert(row[1], row[2]) for row in rows})
         return found
 
-    def _note_closing(
-        self,
-        what: str,
-        key: str,
-        known: t.Mapping[str, t.Any],
-        *,
-        left: t.Mapping[str, t.Any],
-    ) -> None:
-        """Remember which causes are gone, so that they go elsewhere as well.
-
-        :param what: whether an alert was ``closed`` with them, or ``narrowed``.
-        """
+    def _note(self, closings: t.Iterable[Closing]) -> None:
+        """Remember what is gone, so that it goes elsewhere as well."""
         if not self.keeps_closings:
             return
-        causes = causes_in(known)
-        if not causes:
-            if what == "closed":
-                self._insert_closing(what, key, None)
-            return
-        still = causes_in(left)
-        gone = {
-            one: items
-            for one, items in causes.items()
-            if one not in still or not items <= still[one]
-        }
-        if gone:
-            self._insert_closing(
-                what, key, {one: sorted(items) for one, items in gone.items()}
-            )
-
-    def _insert_closing(
-        self, what: str, key: str, causes: t.Mapping[str, t.Any] | None
-    ) -> None:
-        self.database.run(
+        self.database.run_each(
             "INSERT INTO flashduty_closings (fingerprint, alert_key, what, closed_at, causes, write_id)"
             " VALUES (:fingerprint, :key, :what, :now, :causes, :write_id)"
             " ON CONFLICT (write_id, what, fingerprint, alert_key) DO NOTHING",
-            {
-                **self._named(key),
-                "what": what,
-                "now": self.now,
-                # Without any, the alert is closed as a whole.
-                "causes": json.dumps(causes or {}),
-            },
+            [
+                {
+                    **self._named(key),
+                    "what": what,
+                    "now": self.now,
+                    # Without any, the alert is closed as a whole.
+                    "causes": json.dumps(causes or {}),
+                }
+                for what, key, causes in closings
+            ],
         )
 
     def _of(self, key: str) -> dict[str, t.Any]:
@@ -219,6 +192,30 @@ class LedgerWrite:
 
     def _named(self, key: str) -> dict[str, t.Any]:
         return {**self._of(key), "write_id": self.write_id}
+
+
+def _closing(
+    what: str,
+    key: str,
+    known: t.Mapping[str, t.Any],
+    *,
+    left: t.Mapping[str, t.Any],
+) -> t.Iterator[Closing]:
+    """Yield which causes of an alert are gone, if any are.
+
+    :param what: whether it was ``closed`` with them, or ``narrowed``.
+    """
+    causes = causes_in(known)
+    still = causes_in(left)
+    gone = {
+        one: sorted(items)
+        for one, items in causes.items()
+        if one not in still or not items <= still[one]
+    }
+    if gone:
+        yield what, key, gone
+    elif what == "closed" and not causes:
+        yield what, key, None
 
 
 def _news(current: str, seen: str) -> Details | None:

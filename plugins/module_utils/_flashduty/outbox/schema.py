@@ -35,7 +35,7 @@ CREATE TABLE flashduty_events (
 );
 CREATE INDEX flashduty_waiting ON flashduty_events (fingerprint, attempts, id) WHERE undeliverable_at IS NULL;
 CREATE INDEX flashduty_waiting_by_key ON flashduty_events (fingerprint, kind, key, id) WHERE undeliverable_at IS NULL;
-CREATE INDEX flashduty_claimed ON flashduty_events (claimed_by, fingerprint, claimed_until)
+CREATE INDEX flashduty_claimed ON flashduty_events (fingerprint, claimed_until, claimed_by)
     WHERE claimed_by IS NOT NULL;
 CREATE INDEX flashduty_undeliverable ON flashduty_events (undeliverable_at) WHERE undeliverable_at IS NOT NULL;
 

@@ -16,7 +16,20 @@ from .database import Database, Values
 Row = dict[str, t.Any]
 
 
-def in_clause(column: str, values: t.Iterable[str]) -> tuple[str, dict[str, str]]:
+# How many values a condition has at most; SQLite has a limit of its own.
+_MOST_VALUES = 500
+
+Value = t.TypeVar("Value")
+
+
+def parts(values: t.Iterable[Value]) -> t.Iterator[list[Value]]:
+    """Yield values in lists that are not too long for one statement."""
+    every = list(values)
+    for start in range(0, len(every), _MOST_VALUES):
+        yield every[start : start + _MOST_VALUES]
+
+
+def in_clause(column: str, values: t.Iterable[Value]) -> tuple[str, dict[str, Value]]:
     """Return the condition that a column has one of these values, and its parameters."""
     named = {f"{column}_{number}": value for number, value in enumerate(values)}
     if not named:

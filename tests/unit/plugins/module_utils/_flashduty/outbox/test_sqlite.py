@@ -418,6 +418,8 @@ for number in range(100000):
         )
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
+        if run % 2:
+            told.append(writer.stdout.readline().strip())
         time.sleep(chance.uniform(0, 0.15))
         writer.kill()
         told += writer.communicate()[0].split()
