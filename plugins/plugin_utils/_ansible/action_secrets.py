@@ -19,7 +19,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
     Redactor,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.secret_patterns import (
-    compiled_patterns,
+    compile_all,
 )
 
 from .._alerts.settings import read_patterns
@@ -53,7 +53,7 @@ _WHAT_RUNS = (
 _NOT_WRITTEN = frozenset(("vars", "hostvars", "ansible_facts", "environment", "groups"))
 
 # Now, where this is read before the workers are forked, and not in each of them.
-compiled_patterns()
+compile_all()
 
 
 def variables_of_action(
