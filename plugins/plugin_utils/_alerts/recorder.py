@@ -33,6 +33,7 @@ class RunSummary(t.NamedTuple):
     :param now: what the starter of the run chose.
     :param failed_hosts: the hosts that ansible-core gave up on.
     :param passed: the hosts that passed all plays they are in, to their ends.
+    :param stopped: the hosts that were taken out of a play before its end, for whichever reason.
     :param took_part: the hosts that reported anything.
     :param plays_of: for each line of a play, the hosts that it was for.
     :param reachable: of the tracked hosts, those that answered over their own connection.
@@ -51,6 +52,7 @@ class RunSummary(t.NamedTuple):
     now: Circumstances = Circumstances()
     failed_hosts: frozenset[str] = frozenset()
     passed: frozenset[str] = frozenset()
+    stopped: frozenset[str] = frozenset()
     took_part: frozenset[str] = frozenset()
     plays_of: t.Mapping[int, frozenset[str]] = NOTHING
     reachable: frozenset[str] = frozenset()
@@ -256,6 +258,7 @@ class RunRecorder:
             now=now,
             failed_hosts=_digests(self._failed_hosts),
             passed=_digests(self.passed_hosts) if all_begun else frozenset(),
+            stopped=_digests(self._not_passed),
             took_part=_digests(self._latest_report),
             plays_of=self._plays_of(),
             reachable=_digests(self._reachable),

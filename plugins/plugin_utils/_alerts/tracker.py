@@ -609,7 +609,8 @@ class AlertTracker:
             return
         if self._settings.report_aborted:
             yield "run", self._settings.failed_status
-        if summary.failed_hosts:
+        if summary.failed_hosts or summary.stopped:
+            # What these hosts have not come to may be what the alert stands for.
             return
         threshold = self._settings.storm_threshold
         for status in sorted(statuses):

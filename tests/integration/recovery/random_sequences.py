@@ -51,12 +51,15 @@ _KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parameters": ("", APPS),
     "handler": ("", ("once",)),
     "rescue": ("", ("block", "rescue")),
-    "end_play": ("", ()),
-    "end_host": ("", ()),
+    "included": ("", ("once",)),
+    "nested": ("", APPS),
+    # In the world, the end may be due without anybody having chosen it.
+    "end_play": ("", ("due",)),
+    "end_host": ("", ("due",)),
 }
 # What the starter of a run may choose for a task of a kind.
-_LOOPS = ("loop", "spread", "include", "role", "parameters")
-_CONDITIONS = ("condition", "indirect", "fact", "handler")
+_LOOPS = ("loop", "spread", "include", "nested", "role", "parameters")
+_CONDITIONS = ("condition", "indirect", "fact", "included", "handler")
 # What a whole run mends, in which it was not wanted.
 UNWANTED = ("fail", "rescue")
 
@@ -155,6 +158,10 @@ def write_playbook(folder: Path, sequence: Sequence) -> None:
                     handlers += f"    - name: Handle {name}\n      {work}\n"
                 included = f"- name: {name}\n  {_work(name)}\n"
                 _write(folder / f"{name}.yml", included)
+                _write(
+                    folder / f"{name}_outer.yml",
+                    f"- ansible.builtin.include_tasks: {name}.yml\n",
+                )
                 _write(folder / "roles" / name / "tasks/main.yml", included)
         serial = sequence.serial[play]
         if sequence.chosen_hosts:
@@ -196,12 +203,24 @@ def _task(name: str, kind: str) -> str:
     apps = f"apps_{name} | default({list(APPS)})"
     loop = f'      loop: "{{{{ {apps} }}}}"\n      loop_control: {{loop_var: app}}\n'
     if kind in ("end_play", "end_host"):
-        return f"{head}ansible.builtin.meta: {kind}\n      when: freeze_{name} | default(false) | bool\n"
+        due = f"(world ~ '/{ANY_HOST}.{name}.due') is exists"
+        return (
+            f"{head}ansible.builtin.meta: {kind}\n"
+            f'      when: "freeze_{name} | default(false) | bool or {due}"\n'
+        )
     if kind == "handler":
         return (
             f"{head}ansible.builtin.raw: 'true'\n"
             f"      changed_when: go_{name} | default(true) | bool\n      notify: Handle {name}\n"
         )
+    if kind == "included":
+        # One file serves all kinds of includes.
+        return (
+            f"{head}ansible.builtin.include_tasks: {{file: {name}.yml, apply: {{tags: {tag}}}}}\n"
+            f"      vars: {{app: once}}\n      when: go_{name} | default(true) | bool\n"
+        )
+    if kind == "nested":
+        return f"{head}ansible.builtin.include_tasks: {{file: {name}_outer.yml, apply: {{tags: {tag}}}}}\n{loop}"
     if kind == "include":
         return f"{head}ansible.builtin.include_tasks: {{file: {name}.yml, apply: {{tags: {tag}}}}}\n{loop}"
     if kind == "role":
@@ -277,11 +296,12 @@ def _random_places(
 ) -> t.Iterator[tuple[str, str, str]]:
     for _place in range(rng.randint(0, 3)):
         name, kind = rng.choice([*sequence.tasks.items()])
-        host = ANY_HOST if kind.startswith("once") else rng.choice(HOSTS)
-        for app in rng.sample(_KINDS[kind][1], min(1, len(_KINDS[kind][1]))):
-            yield host, name, app
-            if app == "rescue":
-                yield host, name, "block"
+        is_for_all = kind.startswith(("once", "end_"))
+        host = ANY_HOST if is_for_all else rng.choice(HOSTS)
+        app = rng.choice(_KINDS[kind][1])
+        yield host, name, app
+        if app == "rescue":
+            yield host, name, "block"
 
 
 def _random_run(rng: random.Random, run: RandomRun, sequence: Sequence) -> RandomRun:

@@ -122,13 +122,16 @@ def test_a_status_that_only_one_task_or_host_sets_is_closed_too(story: Story) ->
 
 def test_scope_playbook_closes_after_a_run_without_failure(story: Story) -> None:
     options = {**STATELESS, "alert_scope": "playbook"}
-    story.play(PLAYBOOK, hosts=["h1 broken=First", "h2"], options=options)
+    end = "ansible.builtin.meta: end_host\n      when: early is defined"
+    playbook = PLAYBOOK.replace("  tasks:", f"  tasks:\n    - {end}")
+    story.play(playbook, hosts=["h1 broken=First", "h2"], options=options)
 
-    story.play(PLAYBOOK, "--limit", "h2", hosts=["h1", "h2"], options=options)
-    story.play(PLAYBOOK, hosts=["h1 broken=Second", "h2"], options=options)
+    story.play(playbook, "--limit", "h2", hosts=["h1", "h2"], options=options)
+    story.play(playbook, hosts=["h1 broken=Second", "h2"], options=options)
+    story.play(playbook, hosts=["h1 early=true", "h2"], options=options)
     assert story.recovered == []
 
-    story.play(PLAYBOOK, hosts=["h1", "h2"], options=options)
+    story.play(playbook, hosts=["h1", "h2"], options=options)
     assert story.open == []
     assert {event["title"] for event in story.only_alert["events"]} == {
         "playbook.yml failed"
