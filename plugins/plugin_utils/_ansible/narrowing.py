@@ -22,7 +22,7 @@ from ansible.playbook.task_include import TaskInclude
 
 from .._alerts.model import EVERY_NAME, Circumstances, digest, name_digest
 from .places import plain
-from .results import ancestors, as_written, bare_action, play_of
+from .results import ancestors, as_written, bare_action, play_of, registered_names
 
 if t.TYPE_CHECKING:
     from ansible.playbook.play import Play
@@ -123,8 +123,8 @@ class DecidingNames:
             self._any_setter |= around | _template_words(task.args)
         elif action in ("add_host", "group_by"):
             self._host_makers |= around | _template_words(task.args)
-        if isinstance(task.register, str):
-            self._setters.setdefault(task.register, set()).update(
+        for name in registered_names(task):
+            self._setters.setdefault(name, set()).update(
                 around | _template_words(task.args)
             )
 

@@ -103,9 +103,17 @@ def present_variables(result: TaskResult) -> dict[str, t.Any]:
     """Return the variables that only the present result has: its own one, and the loop's item that failed first."""
     task, fields = result._task, result._result
     found = dict(next(iter(failed_items(result)), {}))
-    if isinstance(task.register, str):
-        found[task.register] = dict(fields)
+    written = as_written(task).get("register", task.register)
+    if isinstance(written, str):
+        found[written] = dict(fields)
     return found
+
+
+def registered_names(task: Task) -> tuple[str, ...]:
+    """Return the variables into which the result of a task goes, or parts of it."""
+    # From ansible-core 2.22 on, a mapping of names to expressions, also where it is written as one name.
+    register = getattr(task, "register", None) or ()
+    return (register,) if isinstance(register, str) else tuple(map(str, register))
 
 
 def failed_items(result: TaskResult) -> list[dict[str, t.Any]]:
@@ -119,12 +127,12 @@ def failed_items(result: TaskResult) -> list[dict[str, t.Any]]:
     ]
 
 
-def hidden_registers(result: TaskResult) -> list[str]:
+def hidden_registers(result: TaskResult) -> tuple[str, ...]:
     """Return the variables into which the result of a task with ``no_log`` goes."""
     task = result._task
     if "censored" not in result._result and not flag(task.no_log, unclear=True):
-        return []
-    return [task.register] if isinstance(task.register, str) else list(task.register)
+        return ()
+    return registered_names(task)
 
 
 def failed_outcome(

@@ -22,7 +22,7 @@ from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_
 
 from .module_options import hidden_options
 from .result_texts import whole_text
-from .results import as_written, flag
+from .results import as_written, flag, registered_names
 from .secrets import Collector, is_vault, is_vaulted
 
 if t.TYPE_CHECKING:
@@ -191,10 +191,10 @@ def private_prompts(play: Play, variables: t.Mapping[str, t.Any]) -> set[str]:
 def registered_by_hidden_tasks(play: Play) -> set[str]:
     """Return the names under which tasks with ``no_log`` register their results."""
     return {
-        str(task.register)
+        name
         for task in _written_in(play)
-        if isinstance(getattr(task, "register", None), str)
-        and flag(task.no_log, unclear=True)
+        for name in registered_names(task)
+        if flag(task.no_log, unclear=True)
     }
 
 

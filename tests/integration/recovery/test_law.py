@@ -77,6 +77,13 @@ WAYS = {
       ansible.builtin.raw: "{{ 'exit 1' if broken | default(false) else 'true' }}"
       when: chosen | bool
 """,
+    "by_register": """
+    - ansible.builtin.raw: "echo {{ 'search' in apps }}"
+      register: answer
+    - name: By a result
+      ansible.builtin.raw: "{{ 'exit 1' if broken | default(false) else 'true' }}"
+      when: "'True' in answer.stdout"
+""",
     "block": """
     - when: "'search' in apps"
       block:

@@ -227,3 +227,35 @@ flashduty_labels={{"{emails}": "ann@example.com"}}
     story.play(playbook_of("First"), hosts=["h1"])
     assert story.only_alert["status"] == "recovered"
     assert emails not in story.only_alert["events"][-1]["labels"]
+
+
+LOOP = """
+- name: Play
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Earlier
+      ansible.builtin.raw: echo yesterday all was well
+      register: said
+    - name: Back up {{ item }} now
+      ansible.builtin.raw: echo {{ item }} is broken; exit 1
+      loop: [first, second]
+      register: said
+      vars:
+        flashduty_labels: {which: "{{ item }}", gone: "{{ no_such_variable }}", team: shop}
+        flashduty_description: "The backup said: {{ said.results[0].stdout | trim }}."
+"""
+
+
+def test_the_present_item_and_result_count_and_one_bad_label_costs_itself(
+    story: Story,
+) -> None:
+    run = story.play(LOOP, hosts=["h1"])
+
+    (event,) = story.flashduty.events()
+    assert event["labels"]["which"] == "first"
+    assert event["labels"]["team"] == "shop"
+    assert "gone" not in event["labels"]
+    assert "the label gone is left out" in " ".join(run.output.split())
+    assert event["description"] == "The backup said: first is broken."
+    assert event["title_rule"] == "Back up now failed on h1 (playbook.yml)"

@@ -353,6 +353,10 @@ def prepare(leaks: Leaks) -> None:
     canaries = leaks.canaries
     put_long_ones(canaries)
     leaks.write("library/refuse.py", MODULE)
+    deep = "[" * 600 + "]" * 600
+    leaks.write(
+        "library/nested", f"""#!/bin/sh\necho '{{"failed": true, "msg": {deep}}}'\n"""
+    ).chmod(0o755)
     vaulted = {name: value for name, (value, _tasks) in written_otherwise().items()}
     vaulted.update({place: canaries[place] for place in in_warnings()})
     for name, value in vaulted.items():
@@ -402,6 +406,8 @@ def test_no_secret_gets_out_however_well_it_hides(leaks: Leaks) -> None:
         **rendered_names(canaries),
         **in_warnings(),
         "kestrel77-prod": [say("the pin is {{ part_of_name }}")],
+        # Nothing secret, but it may cost no alert either.
+        "nested": [{"nested": {}}],
         "with_address": [say("no route to {{ ansible_host }}")],
     }
     playbook = json.loads(playbook_of(hosts))

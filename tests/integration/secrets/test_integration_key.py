@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import time
 import typing as t
 import urllib.parse
@@ -219,8 +220,11 @@ def test_the_courier_has_the_key_neither_in_its_arguments_nor_in_its_environment
         for path in (Path(f"/proc/{pid}/fd")).iterdir()
         if path.is_file()
     ]
+    limits = [Path(f"/proc/{pid}/limits").read_text() for pid in couriers]
     running.kill()
     keeper.flashduty.behave()
 
     assert_unseen(keeper, *courier, *files, running.stdout, running.stderr)
     assert b"FLASHDUTY" not in courier[1]
+    # Nor would it be in a core file.
+    assert re.search(r"Max core file size +0 +0 ", limits[0])

@@ -51,6 +51,11 @@ def hostile_facts(attacker: Emulator) -> dict[str, t.Any]:
         "ansible_owner": "evil@example.com",
         "ansible_distribution": "Debian",
         "services": {"nginx": "[TPL]$check {{ 1 }}"},
+        # Names of others, and so many that to look for each would take minutes.
+        "evil_tokens": [
+            *("web1", "web2", "disk full", "storage", "Check", "playbook.yml"),
+            *(f"%41{number:06}" for number in range(20_000)),
+        ],
     }
 
 
@@ -104,6 +109,7 @@ def check_alerts(leaks: Leaks, attacker: Emulator, description: str) -> None:
         assert labels["layer_person_reset_0_emails"] == "ana@example.com"
         assert labels["owner"] == "bo@example.com"
         assert labels["by_way_of_hostvars"] == "storage"
+        assert "[hidden]" not in payload["title_rule"] + payload["description"]
 
 
 def test_facts_decide_nothing(leaks: Leaks, attacker: Emulator) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import typing as t
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._options import
     resolve_count,
     resolve_open_api,
     resolve_outbox,
+    state_path_in,
     task_layer,
 )
 from hypothesis import given
@@ -277,6 +279,13 @@ class TestPaths:
         monkeypatch.setenv("HOME", "/home/ansible")
 
         assert resolve_outbox(layers()).path == "/home/ansible/.ansible/flashduty"
+
+    def test_where_nobody_has_a_home_the_state_is_in_a_folder_of_the_user_s_own(
+        self,
+    ) -> None:
+        path = state_path_in("~no-such-user/.ansible")
+
+        assert path == f"{tempfile.gettempdir()}/flashduty-{os.getuid()}"
 
     def test_the_state_can_be_elsewhere(self) -> None:
         environ = {"FLASHDUTY_STATE_PATH": "/var/lib/flashduty"}

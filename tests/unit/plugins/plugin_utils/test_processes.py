@@ -47,3 +47,7 @@ def test_paths_are_valid_in_another_working_directory(
     assert path[0].endswith("module_utils")
     assert path[1:3] == [str(tmp_path), str(tmp_path / "vendor")]
     assert all(map(os.path.isabs, path))
+
+
+def test_the_working_directory_is_not_on_the_path_of_modules() -> None:
+    assert ("-P" in _processes._python()) == (sys.version_info >= (3, 11))

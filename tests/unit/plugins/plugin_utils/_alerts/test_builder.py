@@ -463,3 +463,49 @@ def test_a_recovery_has_key_title_and_labels_of_the_alert() -> None:
         "description": "The task works again.",
         "labels": {"host": "web1"},
     }
+
+
+def test_the_label_hosts_holds_whole_names_and_says_how_many_more() -> None:
+    hosts = [f"web{number}.shop.example.com" for number in range(300)]
+
+    event = event_of(hosts=hosts, storm=True)
+
+    *named, last = event.labels["hosts"].split(",")
+    last, _and, more = last.partition(" and ")
+    assert {*named, last} <= set(hosts)
+    assert more == f"{300 - len(named) - 1} more"
+    assert f"and {300 - len(event.description.split(' and ')[0].split(', '))} more" in (
+        event.description
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("$\0resource", "$\u2060resource"),
+        ("[\0TPL]x", "[\u2060TPL]x"),
+        ("n\x1b[31mred\nline", "nred line"),
+        ("gnp.\u202eexe", "gnp.exe"),
+    ],
+)
+def test_the_name_of_a_host_steers_nothing(name: str, shown: str) -> None:
+    """Whatever has found a machine, and added it to the inventory, may have named it."""
+    event = event_of(outcome(host=name))
+
+    assert shown in event.title_rule
+    assert event.labels["host"] == event.labels["resource"] == shown
+    for text in (event.title_rule, event.description, *event.labels.values()):
+        assert "\0" not in text and "\x1b" not in text and "$resource" not in text
+        assert not text.startswith("[TPL]")
+
+
+def test_a_label_that_is_masked_is_told() -> None:
+    warnings: list[str] = []
+    builder = alerts(warnings, secrets=["production-1"])
+    subject = builder.subject(OUTCOME, "Critical")
+    overrides = AlertOverrides(label_vars={"env": "production-1"})
+
+    event, _labels = builder.failure(subject, OUTCOME, overrides, now=1)
+
+    assert event.labels["env"] == "[hidden]"
+    assert [text.partition(",")[0] for text in warnings] == ["The label env is masked"]

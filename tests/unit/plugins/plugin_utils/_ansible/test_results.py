@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import results
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.results import (
     CENSORED,
     clean,
@@ -487,6 +489,24 @@ def test_the_includes_around_a_task(seen: Observed) -> None:
 
 
 # --- Texts
+
+
+def test_what_is_nested_too_deeply_costs_no_alert() -> None:
+    value: t.Any = functools.reduce(lambda inner, _n: [inner], range(200_000), [])
+
+    assert clean({"msg": value}) == "(nested too deeply to be shown)"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Copy << error 1 - 'item' is undefined >> there", "Copy there"),
+        ("Copy {{ item.name }} there", "Copy there"),
+        ("Copy it", "Copy it"),
+    ],
+)
+def test_a_name_is_shown_without_what_cannot_be_rendered(name: str, shown: str) -> None:
+    assert results._without_what_cannot_be_rendered(name) == shown
 
 
 @pytest.mark.parametrize(
