@@ -76,6 +76,53 @@ class PostgresServer:
             cursor = db.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def new_user(self, url: str, password: str) -> str:
+        """Make a user who has to know a password, and owns the schema of a URL; return the URL for that one."""
+        schema = url.rpartition("%3D")[2]
+        user = f"user_of_{schema}"
+        self.run(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
+        self.run(f"ALTER SCHEMA {schema} OWNER TO {user}")
+        rules = os.path.join(self._folder, "d", "pg_hba.conf")
+        with open(rules, encoding="utf-8") as file:
+            others = file.read()
+        with open(rules, "w", encoding="utf-8") as file:
+            file.write(f"local all {user} scram-sha-256\n{others}")
+        self.run("SELECT pg_reload_conf()")
+        return self.url_of(url, user, password)
+
+    def fill_disk(self, url: str) -> None:
+        """Let the tables of a schema refuse new rows, as they do where the disk is full."""
+        schema = url.rpartition("%3D")[2]
+        self.run(
+            f"CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING"
+            " ERRCODE = 'disk_full', MESSAGE = 'could not extend file: No space left on device'; END $$"
+        )
+        for table in self.tables_in(schema):
+            self.run(
+                f"CREATE TRIGGER refuse BEFORE INSERT ON {schema}.{table} EXECUTE FUNCTION {schema}.refuse()"
+            )
+
+    def make_room(self, url: str) -> None:
+        """End what :meth:`fill_disk` has begun."""
+        self.run(f"DROP FUNCTION {url.rpartition('%3D')[2]}.refuse() CASCADE")
+
+    def kill(self) -> None:
+        """Kill it with all its processes, as the out-of-memory killer does; :meth:`start` starts it again."""
+        import psutil
+
+        main = psutil.Process(self._server.get_pid())
+        processes = [main, *main.children(recursive=True)]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=30)
+        # Else a zombie, which nobody takes away in a container, passes for a server.
+        os.remove(os.path.join(self._folder, "d", "postmaster.pid"))
+
+    def start(self) -> None:
+        """Start it again, where it was."""
+        self._server.ensure_postgres_running()
+
     def close(self) -> None:
         """Stop it, and delete all that it has written."""
         self._server.cleanup()

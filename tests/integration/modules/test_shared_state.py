@@ -22,10 +22,17 @@ __all__ = ["postgres"]
 pytestmark = pytest.mark.any_core
 
 PASSWORD = "s3cret-word"
+TASKS: dict[str, dict[str, object]] = {
+    "outbox_info": {},
+    "runs_info": {},
+    "outbox_flush": {},
+    "runs_check": {},
+    "close_alerts": {"host": "web1"},
+}
 SEND_TEST_EVENT = Path("flashcat.flashduty.send_test_event")
 
 
-def test_the_diagnosis_says_what_is_wrong_with_the_database(
+def test_each_task_says_what_is_wrong_with_the_database(
     playground: Playground, postgres: PostgresServer
 ) -> None:
     schema = postgres.new_schema()
@@ -45,6 +52,15 @@ def test_the_diagnosis_says_what_is_wrong_with_the_database(
             "away": diagnose(state_url=away, show=True),
             "two": diagnose(state_url=away, state_url_file="keys/url"),
             "no URL": diagnose(state_url=PASSWORD),
+            **{
+                module: playground.task(
+                    module,
+                    push_url=playground.flashduty.push_url,
+                    state_url=away,
+                    **options,
+                )
+                for module, options in TASKS.items()
+            },
         }
     )
 
@@ -64,6 +80,20 @@ def test_the_diagnosis_says_what_is_wrong_with_the_database(
     assert re.search("Database: +127.0.0.1:1/automation, not reach", answers.run.stdout)
     assert "name different connection URIs" in answers["two"]["problems"][0]
     assert "libpq connection URI" in answers["no URL"]["problems"][0]
+    for module in ("outbox_info", "runs_info", "outbox_flush"):
+        assert not answers[module].get("failed"), answers[module]
+        assert "The local outbox in" in str(answers[module]["warnings"])
+    assert answers["runs_info"]["state"]["kind"] == "sqlite"
+    assert answers["outbox_info"]["state"] == answers["runs_info"]["state"]
+    # What others know must not be taken for nothing.
+    for module in ("runs_check", "close_alerts"):
+        assert answers[module]["failed"], answers[module]
+        assert re.search(
+            "The database that state_url names is of no use: .*127.0.0.1:1/automation: .*refused.*"
+            "Nothing is lost. Run the task again when the database is back",
+            answers[module]["msg"],
+        )
+        assert "Traceback" not in str(answers[module])
     assert PASSWORD not in answers.written
 
 
