@@ -45,7 +45,7 @@ from tests.tools.progress import say
 
 LOGS = ROOT / "tests" / "output" / "logs"
 SIGN_OF_LIFE_SECONDS = 30
-STEP_TIMEOUT_SECONDS = 60 * 60
+STEP_TIMEOUT_SECONDS = 75 * 60
 # More tests than these fail for a reason.
 MOST_TESTS_TO_RUN_AGAIN = 8
 # pytest's exit status when tests have failed, and nothing else was wrong

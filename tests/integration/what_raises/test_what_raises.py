@@ -21,8 +21,6 @@ from tests.tools.cores import Core
 
 from .runs import Row, Run, look
 
-pytestmark = pytest.mark.each_core
-
 HERE = Path(__file__).resolve().parent
 
 Hosts = dict[str, list[str]]
@@ -43,14 +41,14 @@ def load_runs() -> list[Run]:
     ]
 
 
-# "host_pinned" is "free" with another order of hosts, so it is tried with one ansible-core only.
+# What strategies do differently hardly depends on ansible-core; "host_pinned" is "free" with another order of hosts.
+MARKS = {
+    "linear": [pytest.mark.each_core],
+    "free": [],
+    "host_pinned": [pytest.mark.any_core],
+}
 RUNS = [
-    pytest.param(
-        run,
-        id=str(run),
-        marks=[pytest.mark.any_core] if run.strategy == "host_pinned" else [],
-    )
-    for run in load_runs()
+    pytest.param(run, id=str(run), marks=MARKS[run.strategy]) for run in load_runs()
 ]
 
 
