@@ -129,6 +129,9 @@ def test_scope_playbook_closes_after_a_run_without_failure(story: Story) -> None
     story.play(playbook, "--limit", "h2", hosts=["h1", "h2"], options=options)
     story.play(playbook, hosts=["h1 broken=Second", "h2"], options=options)
     story.play(playbook, hosts=["h1 early=true", "h2"], options=options)
+    # A job of AWX may be one of several that share the inventory, and is not told so.
+    job = {"AWX_HOST": "https://awx.example.com", "JOB_ID": "7"}
+    story.play(playbook, hosts=["h1", "h2"], options=options, environment=job)
     assert story.recovered == []
 
     story.play(playbook, hosts=["h1", "h2"], options=options)

@@ -474,8 +474,9 @@ def test_the_label_hosts_holds_whole_names_and_says_how_many_more() -> None:
     last, _and, more = last.partition(" and ")
     assert {*named, last} <= set(hosts)
     assert more == f"{300 - len(named) - 1} more"
-    assert f"and {300 - len(event.description.split(' and ')[0].split(', '))} more" in (
-        event.description
+    assert (
+        f"and {300 - len(str(event.description).split(' and ')[0].split(', '))} more"
+        in (str(event.description))
     )
 
 
@@ -494,7 +495,7 @@ def test_the_name_of_a_host_steers_nothing(name: str, shown: str) -> None:
 
     assert shown in event.title_rule
     assert event.labels["host"] == event.labels["resource"] == shown
-    for text in (event.title_rule, event.description, *event.labels.values()):
+    for text in (event.title_rule, str(event.description), *event.labels.values()):
         assert "\0" not in text and "\x1b" not in text and "$resource" not in text
         assert not text.startswith("[TPL]")
 
