@@ -33,7 +33,7 @@ class RunSummary(t.NamedTuple):
     :param now: what the starter of the run chose.
     :param failed_hosts: the hosts that ansible-core gave up on.
     :param passed: the hosts that passed all plays they are in, to their ends.
-    :param stopped: the hosts that were taken out of a play before its end, for whichever reason.
+    :param stopped: the hosts that were taken out of a play before its end, for whichever reason, or cannot have passed.
     :param took_part: the hosts that reported anything.
     :param plays_of: for each line of a play, the hosts that it was for.
     :param reachable: of the tracked hosts, those that answered over their own connection.
@@ -179,6 +179,10 @@ class RunRecorder:
         """The task that would have ended the play was skipped."""
         if self._play is not None:
             self._play.cut_short = False
+
+    def not_passed(self, host: str) -> None:
+        """Whatever else a host does in this run, it has not passed it."""
+        self._not_passed.add(host)
 
     def reported(self, host: str) -> None:
         """A host has finished a task, in whichever way."""

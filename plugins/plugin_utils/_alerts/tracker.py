@@ -594,7 +594,10 @@ class AlertTracker:
             events.append(
                 self._builder.stateless_recovery(subject, "", AlertOverrides(), now=now)
             )
-        self._send(integration, events)
+        # What was ignored or rescued lets its host pass, and may have raised a warning all the same.
+        self._send(
+            integration, [e for e in events if e.alert_key not in self.raised_keys]
+        )
 
     def _whole_run_subjects(
         self,

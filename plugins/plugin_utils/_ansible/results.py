@@ -488,6 +488,15 @@ def _relative(path: str, folder: str) -> str:
     return clean(plain)
 
 
+def is_by_template(task: Task, keyword: str) -> bool:
+    """Say whether a template decides about a keyword of a task, which may be written at a block or the play around it."""
+    for thing in (task, *ancestors(task), play_of(task)):
+        written = as_written(thing).get(keyword)
+        if written is not None:
+            return isinstance(written, str) and "{{" in written
+    return False
+
+
 def flag(value: object, *, unclear: bool = False) -> bool:
     """Return a task's keyword as a truth value; ``unclear`` is what an untemplated one counts as."""
     if isinstance(value, str):

@@ -254,10 +254,18 @@ class RunReporter:
         handled = ""
         if outcome.ignored:
             handled = "ignored"
+            self._note_ignored(host, task, "ignore_errors")
         elif self._rescues.will_rescue(host, task):
             handled = "rescued"
             self._note_rescued(host, result)
         self._take(outcome, result, handled)
+
+    def _note_ignored(self, host: str, task: Task, keyword: str) -> None:
+        """Note that in another run this may not have been ignored, so that an alert may be open for it."""
+        if self._settings.recovery == "stateless" and results.is_by_template(
+            task, keyword
+        ):
+            self._recorder.not_passed(host)
 
     def _note_rescued(self, host: str, result: TaskResult) -> None:
         """Remember for how long the alert of a failed deployment stands for what happens in the rescue of it."""
@@ -267,9 +275,11 @@ class RunReporter:
 
     def unreachable(self, result: TaskResult) -> None:
         """A host did not answer."""
-        host, _task = self._reported(result)
+        host, task = self._reported(result)
         self._forget_missing_role(host)
         outcome = results.unreachable_outcome(result)
+        if outcome.ignored:
+            self._note_ignored(host, task, "ignore_unreachable")
         self._take(outcome, result, "ignored" if outcome.ignored else "")
 
     def _reported(self, result: TaskResult) -> tuple[str, Task]:

@@ -54,6 +54,24 @@ def test_only_a_complete_run_closes_and_only_hosts_that_passed(story: Story) -> 
     assert story.open == ["h2"]
 
 
+def test_what_is_ignored_closes_no_alert_that_it_has_raised(story: Story) -> None:
+    ignoring = "      ignore_errors: '{{ lax | default(true) }}'\n"
+    options = {**STATELESS, "report_ignored": True}
+    story.play(PLAYBOOK + ignoring, hosts=["h1 broken=Second"], options=options)
+    assert story.open == ["h1"]
+    story.play(PLAYBOOK + ignoring, hosts=["h1"], options=options)
+    assert story.open == []
+
+    # In one run it is not ignored.
+    for lax in (False, True):
+        story.play(
+            PLAYBOOK + ignoring,
+            hosts=[f"h1 broken=Second lax={lax}"],
+            options=STATELESS,
+        )
+        assert story.open == ["h1"]
+
+
 def test_an_extra_variable_that_decides_what_runs_and_where_closes_nothing(
     story: Story,
 ) -> None:
