@@ -62,7 +62,10 @@ _STATE_URL_OPTIONS = ("state_url", "state_url_file")
 _CHANGE_PREFIX = "change_"
 _PATH_OPTIONS = ("ca_path", "client_cert", "client_key")
 # 24 letters and digits or more: rather a key than the name of a file.
-_LOOKS_LIKE_A_KEY = re.compile(r"[0-9A-Za-z]{24,}")
+# Names of files have other characters than letters and digits, too, but few digits.
+_LOOKS_LIKE_A_KEY = re.compile(
+    r"[0-9A-Za-z]{24,}|(?=(?:[^0-9]{0,100}[0-9]){4})[0-9A-Za-z_+=-]{24,100}"
+)
 
 
 class Layer(t.NamedTuple):

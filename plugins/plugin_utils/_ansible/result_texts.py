@@ -24,6 +24,7 @@ from .._alerts.volatile import even_out
 
 Fields = t.Mapping[str, t.Any]
 
+NESTED_TOO_DEEPLY = "(nested too deeply to be shown)"
 _FAILED_WHEN = "The condition in failed_when was met"
 
 
@@ -74,7 +75,7 @@ def whole_text(value: object) -> str:
     except (TypeError, ValueError):
         return repr(value)
     except RecursionError:
-        return "(nested too deeply to be shown)"
+        return NESTED_TOO_DEEPLY
 
 
 def _message(fields: Fields) -> str:

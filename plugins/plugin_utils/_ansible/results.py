@@ -27,6 +27,7 @@ from ansible.plugins.loader import action_loader
 
 from .._alerts.model import TaskIdentity, TaskOutcome, TaskReference
 from .result_texts import (
+    NESTED_TOO_DEEPLY,
     clean,
     is_failed_item,
     readable_fields,
@@ -90,7 +91,11 @@ def task_of(result: TaskResult) -> Task:
 
 def fields_of(result: TaskResult) -> t.Mapping[str, t.Any]:
     """Return what a result holds: to look for what ansible-core itself has put there."""
-    return t.cast("t.Mapping[str, t.Any]", _read(result, "result"))
+    try:
+        return t.cast("t.Mapping[str, t.Any]", _read(result, "result"))
+    except RecursionError:
+        # ansible-core cannot read it, either; that it failed is known all the same.
+        return {"msg": NESTED_TOO_DEEPLY}
 
 
 def _read(result: TaskResult, name: str) -> object:
@@ -101,7 +106,7 @@ def _read(result: TaskResult, name: str) -> object:
 
 def present_variables(result: TaskResult) -> dict[str, t.Any]:
     """Return the variables that only the present result has: its own one, and the loop's item that failed first."""
-    task, fields = result._task, result._result
+    task, fields = task_of(result), fields_of(result)
     found = dict(next(iter(failed_items(result)), {}))
     written = as_written(task).get("register", task.register)
     if isinstance(written, str):
@@ -118,7 +123,7 @@ def registered_names(task: Task) -> tuple[str, ...]:
 
 def failed_items(result: TaskResult) -> list[dict[str, t.Any]]:
     """Return for each item of a loop that failed the variable that held it, and the item."""
-    items = result._result.get("results")
+    items = fields_of(result).get("results")
     return [
         {name: item[name]}
         for item in (items if isinstance(items, list) else ())
@@ -129,8 +134,8 @@ def failed_items(result: TaskResult) -> list[dict[str, t.Any]]:
 
 def hidden_registers(result: TaskResult) -> tuple[str, ...]:
     """Return the variables into which the result of a task with ``no_log`` goes."""
-    task = result._task
-    if "censored" not in result._result and not flag(task.no_log, unclear=True):
+    task = task_of(result)
+    if "censored" not in fields_of(result) and not flag(task.no_log, unclear=True):
         return ()
     return registered_names(task)
 
@@ -406,7 +411,7 @@ def _play_as_written(task: Task) -> str:
 def has_alert_of_deployment(result: TaskResult) -> bool:
     """Say whether a failed task is the end of a failed deployment, whose alert the role raises."""
     action = str(task_of(result).action).rpartition(".")[2]
-    return action == "deployment_step" and result._result.get("callback") is False
+    return action == "deployment_step" and fields_of(result).get("callback") is False
 
 
 def is_fail(task: Task) -> bool:

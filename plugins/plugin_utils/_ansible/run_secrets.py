@@ -143,7 +143,12 @@ def secrets_of_task(
     collector = Collector()
     options = hidden_options(str(task.action))
     for given, environment in _given_to(task, variables, items):
-        arguments = given if isinstance(given, Mapping) else {}
+        # Some of them are ansible-core's own, such as the name of the module.
+        arguments = {
+            name: value
+            for name, value in (given if isinstance(given, Mapping) else {}).items()
+            if not str(name).startswith("_ansible_")
+        }
         for name, value in arguments.items():
             if options is None or str(name) in options:
                 collector.everything(value)

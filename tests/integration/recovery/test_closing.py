@@ -264,8 +264,13 @@ def test_facts_that_cannot_be_gathered(story: Story) -> None:
           ansible.builtin.raw: "true"
           tags: later
     """
-    story.play(playbook, hosts=["h1 gone", "h2"])
-    assert story.only_alert["labels"]["check"] == "Gathering Facts"
+    broken = "h3 ansible_python_interpreter=/no/such/python"
+    story.play(playbook, hosts=["h1 gone", "h2", broken])
+    assert story.open == ["h1", "h3"]
+    alerts = {alert["labels"]["host"]: alert for alert in story.alerts("open")}
+    assert alerts["h1"]["labels"]["check"] == "Gathering Facts"
+    # The result itself names nothing but the module.
+    assert "/no/such/python" in alerts["h3"]["description"]
 
-    story.play(playbook, hosts=["h1", "h2"])
+    story.play(playbook, hosts=["h1", "h2", "h3"])
     assert story.open == []

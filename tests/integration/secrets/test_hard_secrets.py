@@ -472,6 +472,7 @@ def test_no_secret_gets_out_however_well_it_hides(leaks: Leaks) -> None:
     named_like_it = alerts["kestrel77-prod"]
     assert named_like_it["labels"]["resource"] == "kestrel77-prod"
     assert "kestrel77" not in named_like_it["description"].replace("kestrel77-prod", "")
+    assert alerts["nested"]["labels"]["check"] == "nested"
     # What was written is told.
     assert alerts["include_file"]["labels"]["task_path"].startswith("playbook.yml:")
     assert "delegated_to" not in alerts["block_delegate"]["labels"]

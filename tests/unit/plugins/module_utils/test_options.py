@@ -499,11 +499,12 @@ class TestKeyFile:
     def test_a_name_that_no_file_can_have_is_refused(self) -> None:
         assert "cannot be read" in str(problem({"integration_key_file": "a\0b"}))
 
-    def test_a_key_in_its_place_is_not_shown(self) -> None:
-        error = problem({"integration_key_file": KEY})
+    @pytest.mark.parametrize("key", [KEY, "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"])
+    def test_a_key_in_its_place_is_not_shown(self, key: str) -> None:
+        error = problem({"integration_key_file": key})
 
         assert "looks like an integration key" in str(error)
-        assert KEY not in str(error)
+        assert key not in str(error)
         assert "integration_key" in str(error.hint)
 
     def test_it_contradicts_another_key(self, tmp_path: Path) -> None:

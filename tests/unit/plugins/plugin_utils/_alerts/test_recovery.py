@@ -26,6 +26,9 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.model i
     Circumstances,
     Items,
     Place,
+    TaskIdentity,
+    TaskOutcome,
+    TaskReference,
     name_digest,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.recorder import (
@@ -495,6 +498,33 @@ def test_causes_survive_the_ledger_and_hold_no_name() -> None:
     )
 
     assert causes_of(alert(full, cause())) == [full, cause()]
+
+
+def test_what_a_cause_remembers_is_masked() -> None:
+    """A file, also one on the way to the task, may be named by what nobody may know."""
+    inner = replace(INSIDE, path="tasks/s3cret.yml")
+    place = replace(INSIDE, path="tasks/x.yml", includes=(inner,))
+    task = TaskReference(
+        TaskIdentity("Play", "", "x.yml", "Log in with s3cret", "raw"),
+        *(3, "/srv/x.yml", "x.yml:3", "Log in with s3cret", "", "raw", False),
+    )
+    outcome = TaskOutcome(
+        *("s3cret-host", task, "unreachable", False, False, "no route"),
+        place=place,
+        silent_machines=("s3cret-machine",),
+    )
+
+    causes = Cause.of(
+        outcome,
+        then=Circumstances(),
+        names=(frozenset(), frozenset()),
+        rescued=inner,
+        mask=lambda text: text.replace("s3cret", "[hidden]"),
+    )
+
+    remembered = json.dumps(details_of(causes))
+    assert "s3cret" not in remembered
+    assert "[hidden]-machine" in remembered and "tasks/x.yml" in remembered
 
 
 # --- Random runs against a plain model

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import results
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.result_texts import (
+    readable_fields,
+)
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.results import (
     CENSORED,
     clean,
@@ -488,6 +491,48 @@ def test_the_includes_around_a_task(seen: Observed) -> None:
 
 
 # --- Texts
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"failed_when_result": True, "msg": "OK (9 bytes)"},
+            "The condition in failed_when was met: OK (9 bytes)",
+        ),
+        ({"failed_when_result": True}, "The condition in failed_when was met."),
+        (
+            {"attempts": 3, "msg": "OK (9 bytes)", "rc": 0},
+            "The condition in until was not met in 3 attempts: OK (9 bytes)",
+        ),
+        ({"attempts": 3, "msg": "no disk", "rc": 1}, "no disk"),
+        (
+            {
+                "msg": "The following modules failed to execute: ansible.legacy.setup.",
+                "failed_modules": {
+                    "ansible.legacy.setup": {
+                        "msg": "interpreter was not found",
+                        "module_stderr": "/no/python: not found",
+                        "rc": 127,
+                    }
+                },
+            },
+            "The following modules failed to execute: ansible.legacy.setup.\n"
+            "ansible.legacy.setup: interpreter was not found\n/no/python: not found",
+        ),
+    ],
+)
+def test_what_a_message_begins_with(fields: dict[str, t.Any], message: str) -> None:
+    assert readable_fields(fields, "failed")["message"] == message
+
+
+def test_the_condition_of_an_item_comes_first() -> None:
+    item = {"ansible_loop_var": "item", "item": "a", "msg": "OK"}
+    fields = {"msg": "x", "results": [{**item, "failed_when_result": True}]}
+
+    assert readable_fields(fields, "failed")["failed_items"] == (
+        ("a", "The condition in failed_when was met: OK"),
+    )
 
 
 def test_what_is_nested_too_deeply_costs_no_alert() -> None:
