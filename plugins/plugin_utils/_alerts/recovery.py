@@ -227,14 +227,16 @@ class Law:
             for key, lines, host, batch in self._run.once
             if key == place.key and lines in spots
         }
-        if cause.items or any(
-            (host, place.key, lines) in self._run.failed_again
-            for host, _batch in runs
-            for lines in spots
-        ):
-            return False
+        own = {host for host, batch in runs if cause.host in batch}
         # With some strategies every host runs it; then one says nothing about another.
-        return len({host for host, batch in runs if cause.host in batch}) == 1
+        if len(own) != 1:
+            return False
+        done = [self._worked(*own, place, lines) for lines in spots]
+        if any((*own, place.key, lines) in self._run.failed_again for lines in spots):
+            return False
+        return not cause.items or any(
+            items is not None and cause.items <= items.succeeded for items in done
+        )
 
     # -- proof by a whole run
 

@@ -58,30 +58,26 @@ def written_digest(task: Task) -> str:
     return name_digest(f"{identity.action} {identity.name}")
 
 
-def place_of(task: Task, project: str, *, delegate: str = "") -> Place:
+def place_of(task: Task, project: str) -> Place:
     """Return the place of a task.
 
     :param project: the folder that paths are made relative to.
-    :param delegate: the machine that the task was delegated to, if it has no loop.
     """
     chain = list(ancestors(task))
     key = (
         task._uuid,
         task.name or "",
-        delegate,
         *(parent._uuid for parent in chain if isinstance(parent, TaskInclude)),
     )
     known = _places.get(key)
     if known is None:
-        known = _places[key] = _place(task, chain, project, delegate)
+        known = _places[key] = _place(task, chain, project)
         if len(_places) > _CACHE_SIZE:
             _places.popitem(last=False)
     return known
 
 
-def _place(
-    task: Task, chain: t.Sequence[t.Any], project: str, delegate: str, item: str = ""
-) -> Place:
+def _place(task: Task, chain: t.Sequence[t.Any], project: str, item: str = "") -> Place:
     steps: list[t.Any] = []
     lines = [reference(task).line]
     includes: list[Place] = []
@@ -91,7 +87,7 @@ def _place(
             items = _loop_item(parent)
             steps.append([list(_statement(parent)), _parameters(parent), items])
             if not parent.statically_loaded:
-                includes.append(_place(parent, chain[number + 1 :], project, "", items))
+                includes.append(_place(parent, chain[number + 1 :], project, items))
     own = (
         [list(_statement(task)), _parameters(task)]
         if isinstance(task, TaskInclude)
@@ -102,15 +98,7 @@ def _place(
         lines.append(line_of(play))
     identity = reference(task).identity
     return Place(
-        key=digest(
-            [
-                list(identity),
-                own,
-                steps,
-                _roles(task),
-                name_digest(delegate) if delegate else "",
-            ]
-        ),
+        key=digest([list(identity), own, steps, _roles(task)]),
         lines=tuple(lines),
         written=written_digest(task),
         path=_path(task, project),
@@ -182,30 +170,33 @@ def _relative_path(source: str, project: str) -> str:
     return source
 
 
-def place_of_result(result: TaskResult, project: str) -> Place:
-    """Return the place of the task of a result: with the machine that it was delegated to, if a template chose it."""
-    task = task_of(result)
-    written = as_written(task).get("delegate_to")
-    if not isinstance(written, str) or "{{" not in written or has_loop(task):
-        return place_of(task, project)
-    return place_of(task, project, delegate=str(task.delegate_to))
-
-
 def item_digest(item: t.Any, delegate: str = "") -> str:
     """Return the digest of an item of a loop, and of the machine that it was delegated to, if a template chose it."""
     return digest(plain([item, delegate] if delegate else [item]))
 
 
 def items_of(
-    result: TaskResult, delegate_of: t.Callable[[t.Any], str] | None = None
+    result: TaskResult,
+    delegate_of: t.Callable[[t.Any], str] | None = None,
+    *,
+    worked: bool,
 ) -> Items:
-    """Return what became of the items of a loop.
+    """Return what became of the items of a loop. Without one, a machine that a template chose to delegate to is the item.
 
+    :param worked: the task as a whole has worked.
     :param delegate_of: where a template chooses it for each item: returns the machine that one was delegated to.
     """
     task, fields = task_of(result), fields_of(result)
     if not has_loop(task):
-        return Items()
+        written = as_written(task).get("delegate_to")
+        if not isinstance(written, str) or "{{" not in written:
+            return Items()
+        name = str(task.delegate_to)
+        if "{{" in name:
+            # It has failed before ansible-core knew the machine.
+            return Items()
+        machine = frozenset([name_digest(name)])
+        return Items(machine, **{"succeeded" if worked else "failed": machine})
     results = fields.get("results")
     if not isinstance(results, list):
         # ansible-core drops them from what is hidden by no_log, and has none where the loop itself failed or is empty.

@@ -15,7 +15,7 @@ import typing as t
 from .._alerts.model import EVERY_NAME, AlertOverrides, Items, name_digest
 from .._ansible import results
 from .._ansible.narrowing import circumstances_of
-from .._ansible.places import items_of, place_of, place_of_result, written_digest
+from .._ansible.places import items_of, place_of, written_digest
 from .._ansible.play import id_of, inventory_names, tasks_of
 
 if t.TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Evidence:
 
     def place_of_result(self, result: TaskResult) -> Place:
         """Return where the task of a result stands."""
-        return place_of_result(result, self._project)
+        return place_of(results.task_of(result), self._project)
 
     def tracked_place(self, result: TaskResult) -> Place:
         """Return the same, and remember the task: an open alert may wait for it."""
@@ -75,15 +75,15 @@ class Evidence:
         self._tasks_at.setdefault(place.key, results.task_of(result))
         return place
 
-    def items_of_result(self, result: TaskResult) -> Items:
-        """Return what became of the items of a task's loop; nothing for a task without one."""
+    def items_of_result(self, result: TaskResult, *, worked: bool) -> Items:
+        """Return what became of the items of a task's loop, or of the machine that a template chose to delegate to."""
         task = results.task_of(result)
-        if not results.has_loop(task):
+        if not (results.has_loop(task) or task.delegate_to):
             return Items()
         from .._ansible.machines import delegate_of_items
 
         template = self._variables.template_of(result)
-        return items_of(result, delegate_of_items(task, template))
+        return items_of(result, delegate_of_items(task, template), worked=worked)
 
     def is_tracked(self, task: Task) -> bool:
         """Say whether an open alert waits for a task of this name and action."""

@@ -313,7 +313,7 @@ class RunReporter:
                 self._recorder.succeeded(
                     host,
                     place,
-                    self._evidence.items_of_result(result),
+                    self._evidence.items_of_result(result, worked=True),
                     run_once=results.flag(task.run_once, unclear=True),
                 )
         play = self._variables.play
@@ -334,7 +334,7 @@ class RunReporter:
         task = results.task_of(result)
         outcome = outcome._replace(
             place=self._evidence.place_of_result(result),
-            items=self._evidence.items_of_result(result),
+            items=self._evidence.items_of_result(result, worked=False),
             run_once=results.flag(task.run_once, unclear=True),
         )
         self._recorder.failed(outcome, handled=handled)

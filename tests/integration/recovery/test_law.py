@@ -228,6 +228,36 @@ def test_a_task_that_only_pretends_proves_nothing(story: Story) -> None:
     assert story.open == []
 
 
+DELEGATED = """
+- name: Play
+  hosts: web1
+  gather_facts: false
+  tasks:
+    - name: Push
+      ansible.builtin.raw: "{{ 'exit 1' if broken else 'true' }}"
+      delegate_to: "{{ helper }}"
+      ignore_errors: "{{ lax }}"
+      tags: push
+"""
+
+
+@pytest.mark.any_core
+def test_a_machine_that_a_template_chooses_is_part_of_the_place(story: Story) -> None:
+    def play(*arguments: str, **variables: t.Any) -> None:
+        variables = {"broken": False, "lax": False, "helper": "db1", **variables}
+        line = " ".join(f"{name}={value}" for name, value in variables.items())
+        story.play(DELEGATED, *arguments, hosts=[f"web1 {line}", "db1", "db2"])
+
+    play(broken=True)
+    play(broken=True, lax=True)
+    play("--tags", "push", helper="db2")
+    assert story.open == ["web1"]
+
+    play("--tags", "push")
+    assert story.open == []
+    assert texts(story) == {"The task works again."}
+
+
 ONCE = """
 - name: Play
   hosts: all

@@ -261,6 +261,22 @@ RULES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], str]] = {
         {"once": [("place", (7, 1), OTHER, frozenset([H, OTHER]))], **PART},
         recovery.WORKS,
     ),
+    "it ran once, elsewhere, with its item": (
+        {"run_once": True, **ITEMS},
+        {
+            "once": [("place", (7, 1), OTHER, frozenset([H, OTHER]))],
+            "worked": {(OTHER, "place", (7, 1)): Items(frozenset([A]), frozenset([A]))},
+        },
+        recovery.WORKS,
+    ),
+    "it ran once, elsewhere, with another item": (
+        {"run_once": True, **ITEMS},
+        {
+            "once": [("place", (7, 1), OTHER, frozenset([H, OTHER]))],
+            "worked": {(OTHER, "place", (7, 1)): Items(frozenset([B]), frozenset([B]))},
+        },
+        "",
+    ),
     "it ran once, for others": (
         {"run_once": True},
         {
