@@ -134,7 +134,7 @@ class Sequence:
 
     def machines_of(self, name: str, host: str, run: RandomRun) -> set[str]:
         """Return the machines that a task reaches for a host."""
-        kind = self.tasks[name]
+        kind = self.tasks.get(name)
         if kind == "helper":
             return {run.chooses_helper or HELPER}
         if kind == "spread":

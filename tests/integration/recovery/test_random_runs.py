@@ -38,7 +38,10 @@ from .random_sequences import (
 SEQUENCES = int(os.environ.get("FLASHDUTY_TEST_SEQUENCES") or 1)
 SEED = int(os.environ.get("FLASHDUTY_TEST_SEED") or random.randrange(10**6))
 COMMAND_IN = 10
-_TASK = re.compile(r"(?:TASK|RUNNING HANDLER) \[(?:.* : )?(?:\w+ )?(T\d\d)\]")
+# With --start-at-task, ansible-core gathers facts, whatever the play says.
+_TASK = re.compile(
+    r"(?:TASK|RUNNING HANDLER) \[(?:.* : )?(?:\w+ )?(T\d\d|Gathering Facts)\]"
+)
 _UNREACHABLE = re.compile(r"fatal: \[([^\s\]]+).*UNREACHABLE!")
 
 # Inventory, host, task and app; or for a machine that did not answer, its name in place of the app.
