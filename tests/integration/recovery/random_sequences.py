@@ -29,6 +29,10 @@ _WORK = (
     "ansible.builtin.raw: \"echo {{{{ inventory_hostname }}}} {name} {app} >> '{{{{ world }}}}/log';"
     " test ! -e '{{{{ world }}}}/{host}.{name}.{app}'\""
 )
+_LAX = (
+    'ignore_errors: "{{{{ lax_{name} | default(false) | bool'
+    f" or (world ~ '/{ANY_HOST}.{{name}}.lax') is exists }}}}}}}}\""
+)
 # Tasks, with the further lines of each, and the apps at which it may be broken.
 _KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "plain": ("", ("once",)),
@@ -39,6 +43,12 @@ _KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "fact": ("when: wanted_{name} | bool", ("once",)),
     "fail": ("", ("once",)),
+    # Whether it is ignored that it fails, its starter or the world says.
+    "lax": (_LAX, ("once", "lax")),
+    "lax_there": (
+        f"{_LAX}\n      delegate_to: '{{{{{{{{ helper }}}}}}}}'",
+        ("once", "lax"),
+    ),
     "check": ("check_mode: '{{{{ dry_{name} | default(false) | bool }}}}'", ("once",)),
     "there": (f"delegate_to: {HELPER}", ("once",)),
     "helper": ("delegate_to: '{{{{ helper_{name} | default(helper) }}}}'", HOSTS[1:]),
@@ -139,7 +149,7 @@ class Sequence:
             return {run.chooses_helper or HELPER}
         if kind == "spread":
             return set(MACHINES.values())
-        return {HELPER} if kind in ("there", "once_there") else {host}
+        return {HELPER} if str(kind).endswith("there") else {host}
 
 
 # -- playbooks
@@ -296,9 +306,9 @@ def _random_places(
 ) -> t.Iterator[tuple[str, str, str]]:
     for _place in range(rng.randint(0, 3)):
         name, kind = rng.choice([*sequence.tasks.items()])
-        is_for_all = kind.startswith(("once", "end_"))
-        host = ANY_HOST if is_for_all else rng.choice(HOSTS)
         app = rng.choice(_KINDS[kind][1])
+        is_for_all = kind.startswith(("once", "end_")) or app == "lax"
+        host = ANY_HOST if is_for_all else rng.choice(HOSTS)
         yield host, name, app
         if app == "rescue":
             yield host, name, "block"
@@ -346,6 +356,8 @@ def _choice(
         return {f"go_{name}": False}
     if kind.startswith("end_"):
         return {f"freeze_{name}": True}
+    if kind.startswith("lax"):
+        return {f"lax_{name}": True}
     if kind == "check":
         return {f"dry_{name}": True}
     if kind == "helper":
