@@ -227,13 +227,14 @@ class Law:
             for key, lines, host, batch in self._run.once
             if key == place.key and lines in spots
         }
-        own = {host for host, batch in runs if cause.host in batch}
+        own = [*{host for host, batch in runs if cause.host in batch}]
         # With some strategies every host runs it; then one says nothing about another.
         if len(own) != 1:
             return False
-        done = [self._worked(*own, place, lines) for lines in spots]
-        if any((*own, place.key, lines) in self._run.failed_again for lines in spots):
+        host = own[0]
+        if any((host, place.key, lines) in self._run.failed_again for lines in spots):
             return False
+        done = [self._worked(host, place, lines) for lines in spots]
         return not cause.items or any(
             items is not None and cause.items <= items.succeeded for items in done
         )
