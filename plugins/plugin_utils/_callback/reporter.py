@@ -139,7 +139,7 @@ class RunReporter:
         self._statuses = {settings.failed_status, settings.unreachable_status}
         if settings.report_ignored or settings.report_rescued:
             self._statuses.add("Warning")
-        self._record = RunRecord(settings, delivery)
+        self._record = RunRecord(settings, delivery, playbook_path=self._path)
         self._closed_with_run: list[OpenAlert] = []
         self._ending_task = ""
 

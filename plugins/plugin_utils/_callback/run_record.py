@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 import typing as t
 
@@ -32,17 +33,24 @@ _DURATIONS = ("expected_every", "max_duration")
 
 
 class RunRecord:
-    """The record of one run. It does nothing until it is wanted."""
+    """The record of one run. It does nothing until it is wanted.
+
+    :param playbook_path: where the playbook is, if it is a file.
+    :param monotonic: a clock that never jumps, in seconds.
+    """
 
     def __init__(
         self,
         settings: Settings,
         delivery: Delivery,
         *,
+        playbook_path: str = "",
         monotonic: t.Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._delivery = delivery
+        self._playbook_path = playbook_path
+        self._monotonic = monotonic
         self._started = monotonic()
         # What variables say: the first play that sets one decides.
         self._chosen: dict[str, float] = {}
@@ -126,7 +134,18 @@ class RunRecord:
             playbook=run.playbook,
             controller=run.controller,
             process=process_name(),
+            playbook_age=self._playbook_age(),
         )
+
+    def _playbook_age(self) -> float | None:
+        """Return for how many seconds the playbook was as it is when the run began; None where nobody knows."""
+        try:
+            written = os.stat(self._playbook_path).st_mtime
+        except OSError:
+            return None
+        age = time.time() - written - (self._monotonic() - self._started)
+        # What was written in the future comes from another clock.
+        return age if age >= 0 else None
 
     # -- progress
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import re
 import sqlite3
 import time
@@ -81,6 +82,7 @@ class Controller(Workspace):
             **environment,
         }
         self.state = self.home / ".ansible" / "flashduty" / "outbox.sqlite3"
+        self._older = 0.0
 
     def begin(
         self,
@@ -95,8 +97,11 @@ class Controller(Workspace):
         :param hosts: lines for ``inventory_of``.
         :param options: options of the callback.
         """
+        path = self.write(name, playbook)
+        written = time.time() - self._older
+        os.utime(path, (written, written))
         return self.start(
-            self.write(name, playbook),
+            path,
             *arguments,
             inventory=inventory_of(*hosts),
             environment={
@@ -179,7 +184,8 @@ class Controller(Workspace):
         return results
 
     def age(self, seconds: float) -> None:
-        """Let all that is remembered have happened so many seconds earlier."""
+        """Let all that is remembered, and the playbooks, have been so many seconds earlier."""
+        self._older += seconds
         with contextlib.closing(sqlite3.connect(self.state)) as database:
             for table, columns in _TIMES.items():
                 for column in columns:

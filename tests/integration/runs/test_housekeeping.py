@@ -149,8 +149,8 @@ def test_the_housekeeping_does_all_before_it_tells_what_went_wrong(
     assert run.rc == 2
     line = next(one for one in run.stdout.splitlines() if " alerts open, " in one)
     assert "metrics_file /nowhere/flashduty.prom cannot be written: " in line
-    # What waited, what the run that came to its end has closed to be sure, and what the check has raised.
-    assert "2 alerts open, 0 events waiting, 0 undeliverable, 3 delivered now" in line
+    # What waited, and what the check has raised.
+    assert "2 alerts open, 0 events waiting, 0 undeliverable, 2 delivered now" in line
     assert "1 runs missed of 1 that are expected, 0 lost." in line
     assert controller.open == ["failed", "missed"]
 

@@ -150,6 +150,7 @@ class Run:
     :param when_lost: the alert to raise when nobody hears of the run any more, or None.
     :param when_missed: the alert to raise when the playbook does not run in time, or None.
     :param when_overlong: the alert to raise when the run takes too long, or None.
+    :param playbook_age: for how many seconds the playbook was as it is when the run began, or None where that is not known.
     """
 
     run_id: str
@@ -164,6 +165,7 @@ class Run:
     when_lost: RunAlert | None = None
     when_missed: RunAlert | None = None
     when_overlong: RunAlert | None = None
+    playbook_age: float | None = None
 
 
 @dataclass(frozen=True)
@@ -355,7 +357,7 @@ class RunLedger:
             self._lock(run.origin)
             is_forgotten = self._record(run, now, closes=close)
             self._expect(run, now)
-            unknown = self._missed_in_an_unknown_past(run.origin) if complete else []
+            unknown = self._missed_in_an_unknown_past(run) if complete else []
             if is_forgotten and run.when_overlong is not None:
                 unknown.append((run.fingerprint, run.server, run.when_overlong))
             self._db.run(
@@ -392,23 +394,23 @@ class RunLedger:
             self._prune(run.origin, now)
         return [alert for _fingerprint, alert in closed]
 
-    def _missed_in_an_unknown_past(
-        self, origin: str
-    ) -> list[tuple[str, str, RunAlert]]:
+    def _missed_in_an_unknown_past(self, run: Run) -> list[tuple[str, str, RunAlert]]:
         """Return the alert that a playbook is missed where no complete run of it is known, with its integration.
 
-        It may be the first one, or those before it were remembered in a state that is gone.
+        This may be the first one, or those before it were remembered in a state that is gone. A playbook that is younger
+        than the time within which it is to run was not missed.
         """
         if self._outbox.is_spool:
             # The database knows, and closes it when this one's runs move there.
             return []
         return [
             (fingerprint, server, RunAlert.from_data(json.loads(details)))
-            for fingerprint, server, details in self._db.rows(
-                "SELECT fingerprint, server, details FROM flashduty_expected_playbooks WHERE origin = :origin"
-                " AND completed_at IS NULL",
-                {"origin": origin},
+            for fingerprint, server, details, every in self._db.rows(
+                "SELECT fingerprint, server, details, expected_every FROM flashduty_expected_playbooks"
+                " WHERE origin = :origin AND completed_at IS NULL",
+                {"origin": run.origin},
             )
+            if run.playbook_age is None or run.playbook_age > every
         ]
 
     def is_expected(self, origin: str) -> bool:

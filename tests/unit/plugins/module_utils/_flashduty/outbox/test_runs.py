@@ -377,6 +377,15 @@ def test_what_is_known_to_be_open_is_closed_once(desk: Desk) -> None:
     assert desk.events == [("missed", "Critical"), ("missed", "Ok")]
 
 
+@pytest.mark.parametrize(("age", "told"), [(DAY - 1, 0), (DAY + 1, 1), (None, 1)])
+def test_a_playbook_that_is_younger_than_its_time_was_not_missed(
+    desk: Desk, age: float | None, told: int
+) -> None:
+    desk.end(run(playbook_age=age))
+
+    assert desk.events == [("missed", "Ok")] * told
+
+
 @pytest.mark.parametrize("how", [{"complete": False}, {"close": False}])
 def test_who_proves_nothing_or_never_closes_sends_no_recovery(
     desk: Desk, how: dict[str, bool]
