@@ -7,7 +7,7 @@
     make bench                        # 3 rounds, some ten minutes; writes the figures into the documentation
     make bench ROUNDS=7
     make bench ONLY="outbox courier"  # writes nothing
-    make bench SCALE=0.2              # a fifth of the hosts in the runs that have very many
+    make bench SCALE=0.2              # a fifth of the events, and of the hosts where there are very many
     make bench ROUNDS=1               # small numbers: whether it works at all; writes nothing
 
 All contenders of a figure run in turns on this machine; a figure is made of medians. What falls short is said, and
@@ -58,7 +58,7 @@ def setting_of(folder: Path, rounds: int, scale_of_runs: float = 1.0) -> Setting
         current_core(),
         rounds=rounds,
         hosts=10 if quick else 200,
-        events=400 if quick else 10_000,
+        events=400 if quick else round(10_000 * scale_of_runs),
         additions=20 if quick else 500,
         scale=0.01 if quick else scale_of_runs,
     )
@@ -72,7 +72,12 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         "--scale",
         type=float,
         default=1.0,
-        help="multiplies the sizes of the runs with very many hosts",
+        help="multiplies how many events, and hosts where there are very many, take part",
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write the page of the figures also with --only: it has what was measured, and nothing else",
     )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="flashduty-bench-") as folder:
@@ -88,7 +93,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         say(
             f"Falls short: {figure.what}: {figure.say_value(figure.value)}, promised {figure.promise}."
         )
-    if options.rounds > 1 and not options.only:
+    if options.rounds > 1 and (options.write or not options.only):
         text = page(figures, where=where, rounds=options.rounds)
         (DOCUMENTATION / "guide_figures.rst").write_text(text)
         (DOCUMENTATION / "images" / "figures.svg").write_text(picture(figures))

@@ -43,7 +43,7 @@ _MOST_ADDED = 1_000
 class Setting:
     """Where and how much is measured.
 
-    :param scale: by what the sizes of the runs with very many hosts are multiplied.
+    :param scale: by what the sizes are multiplied where very many hosts, alerts or events take part.
     """
 
     folder: Path

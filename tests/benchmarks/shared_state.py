@@ -203,8 +203,9 @@ def measure_claims(setting: Setting, server: PostgresServer) -> list[Figure]:
         open_outbox,
     )
 
-    few, many = setting.events // 10, setting.events * 10
-    times = min(setting.additions, few // 40)
+    many = round(100_000 * setting.scale)
+    few = many // 10
+    times = min(40, few // 40)
     contenders: dict[tuple[str, int], Contender] = {}
     with contextlib.ExitStack() as stack, Emulator() as emulator:
         connection = connection_to(emulator)
