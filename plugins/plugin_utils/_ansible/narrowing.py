@@ -123,9 +123,12 @@ class DecidingNames:
             self._any_setter |= around | _template_words(task.args)
         elif action in ("add_host", "group_by"):
             self._host_makers |= around | _template_words(task.args)
+        # From ansible-core 2.22 on, expressions say what of a result is registered.
+        written = as_written(task).get("register")
+        chosen = _words(written) if isinstance(written, Mapping) else set()
         for name in registered_names(task):
             self._setters.setdefault(name, set()).update(
-                around | _template_words(task.args)
+                around | _template_words(task.args) | chosen
             )
 
     def of_task(
