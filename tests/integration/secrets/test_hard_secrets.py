@@ -424,7 +424,7 @@ def test_no_secret_gets_out_however_well_it_hides(leaks: Leaks) -> None:
     # The service is away, so everything is in the state file, and stays there.
     leaks.flashduty.stop()
     run = leaks.play(
-        json.dumps(playbook),
+        yaml.safe_dump(playbook, sort_keys=False),
         *("-v", "-e", f"imported={canaries['import_role']}"),
         inventory=inventory,
         environment={
@@ -594,7 +594,7 @@ def test_neither_modules_nor_roles_nor_recoveries_send_a_secret(leaks: Leaks) ->
     ]
 
     run = leaks.play(
-        json.dumps(playbook),
+        yaml.safe_dump(playbook, sort_keys=False),
         "-v",
         inventory=inventory,
         environment={
