@@ -11,6 +11,7 @@ import itertools
 import os
 import select
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -108,14 +109,13 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Kill it with all its processes, as the out-of-memory killer does; :meth:`start` starts it again."""
-        import psutil
-
-        main = psutil.Process(self._server.get_pid())
+        main = t.cast("t.Any", self._server.get_postmaster_info().process)
         processes = [main, *main.children(recursive=True)]
         for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(processes, timeout=30)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+        for process in processes:
+            process.wait(30)
         # Else a zombie, which nobody takes away in a container, passes for a server.
         os.remove(os.path.join(self._folder, "d", "postmaster.pid"))
 
