@@ -270,6 +270,7 @@ def measure_controllers(setting: Setting, server: PostgresServer) -> list[Figure
             seconds = time.monotonic() - started
             times = _check_order(emulator, events)
             busiest[kind] = max(busiest[kind], _most_in_a_second(times))
+            assert busiest[kind] <= _RATE_LIMIT // 10, f"{busiest[kind]} in a second"
             share = events / (times[-1] - times[0]) / (_RATE_LIMIT / 10)
             reached[kind].append(share)
             return seconds
