@@ -193,7 +193,7 @@ class DeploymentEvents:
         }
         ordered = {**ours, **self.labels, **self.surroundings, **self.labels}
         texts = {
-            str(name).strip()[:LABEL_KEY_LIMIT]: label_text(value)
+            (label_text(name) or "").strip()[:LABEL_KEY_LIMIT]: label_text(value)
             for name, value in ordered.items()
         }
         kept = {

@@ -93,13 +93,19 @@ def test_labels_that_somebody_has_chosen_replace_ours() -> None:
 
 def test_a_label_that_cannot_be_sent_is_left_out_and_told() -> None:
     narrator = DeploymentEvents(
-        "shop-api", labels={"owners": ["a"], "since": 2026, "": "x", "nothing": None}
+        "shop-api",
+        labels={
+            **{"owners": ["a"], "since": 2026, "nothing": None},
+            # Nothing is left of a name that no text may hold.
+            **{"": "x", "\x00": "x", "\x00team": "web"},
+        },
     )
 
     labels = narrator.change("key", "Done", hosts=[])["labels"]
 
     assert labels["since"] == "2026"
-    assert not {"owners", ""} & set(labels)
+    assert labels["team"] == "web"
+    assert not {"owners", "", "\x00", "\x00team"} & set(labels)
     assert len(narrator.problems) == 1 and "owners" in narrator.problems[0]
 
 
