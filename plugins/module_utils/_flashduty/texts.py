@@ -15,13 +15,14 @@ ELLIPSIS = "…"
 
 # What a terminal takes for a command.
 _ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and cursor movements
-    r"|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # window titles, links
-    r"|\x1b[@-Z\\-_]"
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and cursor movements
+    r"|\x1b\][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # window titles, links
+    r"|\x9d[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[ -/]+[0-~]|\x1b[0-~]"
 )
 # Control characters but tab and line feed, those that change the direction of what follows, and those that nobody sees.
 _CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u180e\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]+")
 # An invisible character that joins words: it ends a template of Flashduty before it begins.
@@ -36,7 +37,7 @@ _BRACES = re.compile(r"\{(?=\{)")
 def clean_text(text: object) -> str:
     """Return a text without escapes, control characters and what cannot be encoded. Lines end with a line feed."""
     text = str(text).replace("\r\n", "\n").replace("\r", "\n")
-    if "\x1b" in text:
+    if "\x1b" in text or "\x9b" in text or "\x9d" in text:
         text = _ESCAPES.sub("", text)
     # What Python could not decode it keeps as lone surrogates, which cannot be encoded again.
     return _LONE_SURROGATES.sub("\ufffd", _CONTROLS.sub("", text))

@@ -23,6 +23,8 @@ _WITH_PROTOCOL = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/]*)/(.*)", re.IGNORECASE
 _LIKE_SSH = re.compile(r"(?:[^/@:]+@)?[^/:]{2,}:(.*)")
 # What Azure DevOps puts into one kind of its URLs only.
 _NOISE = frozenset(("_git", "v3"))
+# Characters that are read of a file of Git.
+_LONGEST_FILE = 1_000_000
 
 
 def identify_playbook(path: str) -> str:
@@ -108,8 +110,11 @@ def _first_line(path: str) -> str:
 
 
 def _lines(path: str) -> t.Iterator[str]:
+    # A pipe would never end, and neither would a device.
+    if not os.path.isfile(path):
+        return
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            yield from file
+            yield from file.read(_LONGEST_FILE).splitlines(keepends=True)
     except OSError:
         return

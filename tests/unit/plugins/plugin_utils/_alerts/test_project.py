@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -152,3 +153,18 @@ def test_files_of_git_that_cannot_be_understood(tmp_path: Path) -> None:
     (folder / ".git").write_text("no such thing")
 
     assert identify_playbook(f"{folder}/site.yml") == "shop:site.yml"
+
+
+@pytest.mark.parametrize("file", ["config", "HEAD"])
+def test_a_pipe_or_a_device_in_the_place_of_a_file_of_git_holds_nothing_up(
+    tmp_path: Path, file: str
+) -> None:
+    git = checkout(tmp_path / "shop") / ".git"
+    (git / file).unlink(missing_ok=True)
+    os.mkfifo(git / file)
+    endless = checkout(tmp_path / "search") / ".git" / file
+    endless.unlink(missing_ok=True)
+    endless.symlink_to("/dev/zero")
+
+    assert identify_playbook(f"{tmp_path}/shop/site.yml") == "shop:site.yml"
+    assert identify_playbook(f"{tmp_path}/search/site.yml") == "search:site.yml"
