@@ -400,14 +400,26 @@ def redact_outcome(outcome: TaskOutcome, redactor: Redactor) -> TaskOutcome:
         message=clean(outcome.message, 2 * DESCRIPTION_LIMIT),
         stdout=clean(outcome.stdout, 2 * DESCRIPTION_LIMIT),
         stderr=clean(outcome.stderr, 2 * DESCRIPTION_LIMIT),
-        failed_items=tuple(
-            (
+        failed_items=_shown_items(
+            outcome.failed_items,
+            lambda label, text: (
                 _one_line(clean(label, _ITEM_LABEL_LIMIT, ELLIPSIS)),
                 clean(text, _ITEM_LIMIT),
-            )
-            for label, text in outcome.failed_items
+            ),
         ),
     )
+
+
+def _shown_items(
+    items: t.Sequence[tuple[str, str]],
+    make: t.Callable[[str, str], tuple[str, str]],
+) -> tuple[tuple[str, str], ...]:
+    """Return the items that an alert shows, made fit to leave, and empty ones for the others, which are only counted.
+
+    A machine can return thousands of large ones, and each costs the run time.
+    """
+    shown = [make(label, text) for label, text in items[:_MOST_ITEMS]]
+    return (*shown, *[("", "")] * (len(items) - len(shown)))
 
 
 def mask_overrides(overrides: AlertOverrides, redactor: Redactor) -> AlertOverrides:
@@ -431,9 +443,9 @@ def mask_outcome(outcome: TaskOutcome, redactor: Redactor) -> TaskOutcome:
         stdout=redactor.clean(outcome.stdout),
         stderr=redactor.clean(outcome.stderr),
         delegated_to=outcome.delegated_to and redactor.clean(outcome.delegated_to),
-        failed_items=tuple(
-            (redactor.clean(label), redactor.clean(text))
-            for label, text in outcome.failed_items
+        failed_items=_shown_items(
+            outcome.failed_items,
+            lambda label, text: (redactor.clean(label), redactor.clean(text)),
         ),
     )
 

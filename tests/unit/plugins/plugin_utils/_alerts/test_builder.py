@@ -26,6 +26,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.text
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.builder import (
     AlertBuilder,
     describe,
+    mask_outcome,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.model import (
     AlertOverrides,
@@ -270,6 +271,21 @@ def test_failed_items_are_named_up_to_a_number() -> None:
     assert "- item 19: reason 19" in lines
     assert "- item 20: reason 20" not in lines
     assert "- … 3 more" in lines
+
+
+def test_items_that_are_only_counted_cost_no_search_for_secrets() -> None:
+    cleaned: list[object] = []
+
+    class Counting(Redactor):
+        def clean(self, text: object, **limits: t.Any) -> str:
+            cleaned.append(text)
+            return super().clean(text, **limits)
+
+    items = tuple((f"item {n}", f"reason {n}") for n in range(500))
+    made = mask_outcome(outcome(failed_items=items), Counting())
+
+    assert "Failed items (500):" in describe(made)
+    assert "item 0" in cleaned and len(cleaned) < 60
 
 
 def test_what_was_handled_says_so() -> None:
