@@ -129,6 +129,8 @@ def changed(run: PlaybookRun) -> int:
     return run.recap["localhost"]["changed"]
 
 
+# Molecule does the same with every make test.
+@pytest.mark.thorough
 def test_a_control_node_is_set_up_once_and_undone(node: ControlNode) -> None:
     node.config.write_text(CONFIGURATION)
     node.config.chmod(0o640)
@@ -283,7 +285,11 @@ INSTALLERS = {
     ("requests", "psycopg", "more", "is_system", "installed"),
     [
         ("2.25.1", "0", "", "true", None),
-        ("2.19.0", "0", "", "true", "python3-requests"),
+        # The next one shows it, too.
+        pytest.param(
+            *("2.19.0", "0", "", "true", "python3-requests"),
+            marks=pytest.mark.thorough,
+        ),
         ("2.19.0", "0", WITH_STATE, "true", "python3-requests python3-psycopg"),
         ("2.32.0", "2.9.9", WITH_STATE, "true", "python3-psycopg"),
         # pip finds that it is there.
