@@ -821,7 +821,8 @@ class World:
     def _learn(self, run: RandomRun, hosts: list[str], gave_up: set[str]) -> None:
         """Forget what is not wanted any more: a whole run has shown it."""
         whole = run.tags is None and not run.check and not run.killed
-        if not whole or run.ends_at is not None:
+        # A play that ends behind its last task is whole.
+        if not whole or (run.ends_at is not None and run.ends_at < len(self.steps)):
             return
         for key, off in list(self.failed.items()):
             inventory, who, number, item = key
