@@ -98,9 +98,8 @@ class TrustBoundary:
 
     def manager(self, manager: t.Any) -> t.Any:
         """Return a variable manager with the same variables, apart from facts."""
-        trusted = _copy_of(manager)
-        trusted._fact_cache = _AllowedFacts(
-            lambda host: self._allowed_facts(manager, host)
+        trusted = _copy_of(
+            manager, facts=lambda host: self._allowed_facts(manager, host)
         )
         # It makes itself known to the manager, which is the copy.
         HostVars(manager._inventory, trusted, manager._loader)
@@ -125,8 +124,7 @@ class TrustBoundary:
 
     def _names_in_inventory(self, manager: t.Any, host: str) -> frozenset[str]:
         if host not in self._names:
-            plain = _copy_of(manager)
-            plain._fact_cache = _AllowedFacts(lambda host: {})
+            plain = _copy_of(manager, facts=lambda host: {})
             found = manager._inventory.get_host(host)
             self._names[host] = frozenset(
                 plain.get_vars(host=found, include_hostvars=False) if found else ()
@@ -135,16 +133,8 @@ class TrustBoundary:
 
     def _warn_of(self, manager: t.Any, host: str) -> None:
         """Tell of the variables of ours that are among a host's facts."""
-        # What set_fact has cached is among the facts, too.
-        chosen = manager._nonpersistent_fact_cache.get(host, {})
-        for name in facts_of(manager, host):
-            if (
-                isinstance(name, str)
-                and self.is_ours(name)
-                and name not in chosen
-                and (host, name) not in self._warned
-                and len(self._warned) < _MOST_WARNINGS
-            ):
+        for name in _set_by_machine(manager, host, self.is_ours):
+            if (host, name) not in self._warned and len(self._warned) < _MOST_WARNINGS:
                 self._warned.add((host, name))
                 self._warn(_is_not_used(host, name))
 
@@ -179,20 +169,18 @@ def chosen_instead_of_facts(
     """
     host = str(variables["inventory_hostname"])
     manager = variables["hostvars"]._variable_manager
-    set_by_author = manager._nonpersistent_fact_cache.get(host, {})
+    facts = facts_of(manager, host)
     hidden = [
         name
-        for name, value in facts_of(manager, host).items()
-        if isinstance(name, str)
-        and name.startswith(prefixes)
-        and name not in set_by_author
+        for name in _set_by_machine(
+            manager, host, lambda name: name.startswith(prefixes)
+        )
         # Else the play, or whoever started it, has set it, which counts more.
-        and variables.get(name) == value
+        if variables.get(name) == facts[name]
     ]
     if not hidden:
         return {}
-    plain = _copy_of(manager)
-    plain._fact_cache = _AllowedFacts(lambda host: {})
+    plain = _copy_of(manager, facts=lambda host: {})
     chosen = {
         **loader.load_from_file(f"{variables['role_path']}/defaults/main.yml"),
         **plain.get_vars(host=manager._inventory.get_host(host)),
@@ -201,6 +189,19 @@ def chosen_instead_of_facts(
     for name in hidden:
         warn(_is_not_used(host, name))
     return {name: templar.template(chosen.get(name, "")) for name in hidden}
+
+
+def _set_by_machine(
+    manager: t.Any, host: str, is_ours: t.Callable[[str], bool]
+) -> list[str]:
+    """Return the variables of ours that a machine has set as facts."""
+    # What set_fact has cached is among the facts, too.
+    set_by_author = manager._nonpersistent_fact_cache.get(host, {})
+    return [
+        name
+        for name in facts_of(manager, host)
+        if isinstance(name, str) and is_ours(name) and name not in set_by_author
+    ]
 
 
 def _is_not_used(host: str, name: str) -> str:
@@ -220,8 +221,14 @@ class _AllowedFacts:
         return self._facts(host)
 
 
-def _copy_of(manager: t.Any) -> t.Any:
-    """Return another manager of the same variables. To pickle it, as ``copy`` does, would lose some of them."""
+def _copy_of(manager: t.Any, *, facts: t.Callable[[str], dict[str, t.Any]]) -> t.Any:
+    """Return another manager of the same variables, with other facts.
+
+    To pickle it, as ``copy`` does, would lose some variables.
+
+    :param facts: returns those of a host.
+    """
     twin: t.Any = object.__new__(type(manager))
     vars(twin).update(vars(manager))
+    twin._fact_cache = _AllowedFacts(facts)
     return twin
