@@ -20,6 +20,7 @@ from .results import (
     fields_of,
     has_loop,
     host_name,
+    is_template,
     runs_on_controller,
     task_of,
 )
@@ -76,7 +77,7 @@ def delegate_of_items(
 ) -> t.Callable[[t.Any], str] | None:
     """Return what tells the machine that an item of a loop is delegated to; None unless a template chooses it."""
     written = as_written(task).get("delegate_to")
-    if not isinstance(written, str) or "{{" not in written or not has_loop(task):
+    if not is_template(written) or not has_loop(task):
         return None
     variable = task.loop_control.loop_var or "item"
     template_text: str = written

@@ -25,6 +25,7 @@ from .results import (
     fields_of,
     flag,
     has_loop,
+    is_template,
     play_of,
     reference,
     stands_where_a_template_says,
@@ -188,11 +189,10 @@ def items_of(
     """
     task, fields = task_of(result), fields_of(result)
     if not has_loop(task):
-        written = as_written(task).get("delegate_to")
-        if not isinstance(written, str) or "{{" not in written:
+        if not is_template(as_written(task).get("delegate_to")):
             return Items()
         name = str(task.delegate_to)
-        if "{{" in name:
+        if is_template(name):
             # It has failed before ansible-core knew the machine.
             return Items()
         machine = frozenset([name_digest(name)])

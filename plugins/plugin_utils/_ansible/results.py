@@ -210,7 +210,7 @@ def _errors_of(result: TaskResult) -> list[str]:
 
 def _delegated_to(task: Task, *, censored: bool) -> str | None:
     name = task.delegate_to
-    if not name or (isinstance(name, str) and "{{" in name):
+    if not name or is_template(name):
         return None  # untemplated: each item of the loop may go elsewhere
     if censored and name not in _written_delegates(task):
         return None
@@ -318,7 +318,7 @@ def _has_template(what: object) -> bool:
     """Say whether a file or role is named by a template; what goes beside the name does not matter."""
     if isinstance(what, dict):
         return any(_has_template(one) for key, one in what.items() if key != "apply")
-    return isinstance(what, str) and "{{" in what
+    return is_template(what)
 
 
 def _is_in_rendered_role(task: Task) -> bool:
@@ -493,12 +493,17 @@ def _relative(path: str, folder: str) -> str:
     return clean(plain)
 
 
+def is_template(value: object) -> t.TypeGuard[str]:
+    """Say whether a value is a text that is still to be rendered."""
+    return isinstance(value, str) and "{{" in value
+
+
 def is_by_template(task: Task, keyword: str) -> bool:
     """Say whether a template decides about a keyword of a task, which may be written at a block or the play around it."""
     for thing in (task, *ancestors(task), play_of(task)):
         written = as_written(thing).get(keyword)
         if written is not None:
-            return isinstance(written, str) and "{{" in written
+            return is_template(written)
     return False
 
 
