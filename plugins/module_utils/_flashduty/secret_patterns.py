@@ -14,10 +14,11 @@ import re
 
 # The texts come from anywhere, and none of them may take long: a repetition is either bounded, or nothing has to
 # follow it. What stands before the telling word in a name is kept anyway, so it is not looked at.
+_NAME_OF_KEY = r"(?:access|account|api|app|auth|encryption|integration|license|master|private|shared|signing|storage)[_.-]?key"
 _NAME = (
     r"(?:passw(?:or)?d|passphrase|(?<!by)(?<!com)(?<!sur)(?<!tres)pass(?![a-z])|(?<![a-z])[a-z]{0,5}pw(?![a-z])|sshpass"
     r"|secret|token|credential|pwd(?!\s?[:=]\s?/)|(?<![a-z])(?:psk|otp)(?![a-z])"
-    r"|(?:access|account|api|app|auth|encryption|integration|license|master|private|shared|signing|storage)[_.-]?key)"
+    rf"|{_NAME_OF_KEY})"
     # What is not the secret itself: password_file, token_type, and secrets.yml:6.
     r"(?![\w.-]{0,40}(?:[_-](?:file|path|type|name|policy|expires?|expiry|ttl|length|len)(?![a-z])"
     r"|\.(?:ya?ml|json|cfg|conf|ini|txt|j2|py|sh|rb|js|go))\b)[\w.-]{0,40}"
@@ -95,9 +96,7 @@ DEFAULT_PATTERNS: tuple[str, ...] = (
 # Those that look for the name of a field take three quarters of the time to compile, and most texts have no such name.
 _NAME_PATTERNS = frozenset(pattern for pattern in DEFAULT_PATTERNS if _NAME in pattern)
 _TELLING_NAME = re.compile(
-    r"pass|pw|secret|token|credential|psk|otp"
-    r"|(?:access|account|api|app|auth|encryption|integration|license|master|private|shared|signing|storage)[_.-]?key",
-    re.IGNORECASE,
+    rf"pass|pw|secret|token|credential|psk|otp|{_NAME_OF_KEY}", re.IGNORECASE
 )
 
 

@@ -553,8 +553,8 @@ class Outbox:
                     f" AND {clause} ORDER BY alert_key{self._database.for_update}",
                     {"fingerprint": fingerprint, **values},
                 )
-                clause, values = in_clause("alert_key", [key for (key,) in rows])
                 if rows:
+                    clause, values = in_clause("alert_key", [key for (key,) in rows])
                     self._database.run(
                         f"UPDATE flashduty_open_alerts SET confirmed = 1 WHERE fingerprint = :fingerprint AND {clause}",
                         {"fingerprint": fingerprint, **values},
