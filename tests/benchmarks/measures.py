@@ -269,10 +269,7 @@ def measure_passing_runs(setting: Setting) -> list[Figure]:
         assert emulator.requests() == []
     pairs = [mine / floor for mine, floor in zip(on.samples, off.samples)]
     memory = {name: statistics.median(peaks) for name, peaks in runs.peaks.items()}
-    work = {
-        name: statistics.median(seconds)
-        for name, seconds in runs.processor_seconds.items()
-    }
+    work = runs.median_processor_seconds()
     return [
         Figure(
             f"{setting.hosts} hosts × 5 tasks, nothing fails",

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -236,6 +237,13 @@ class Runs:
         self.peaks.setdefault(name, []).append(memory.peak)
         self.processor_seconds.setdefault(name, []).append(worked)
         return seconds
+
+    def median_processor_seconds(self) -> dict[str, float]:
+        """Return for how long processors have worked for a run, by the names that runs were given."""
+        return {
+            name: statistics.median(seconds)
+            for name, seconds in self.processor_seconds.items()
+        }
 
 
 def processor_seconds_of_children() -> float:

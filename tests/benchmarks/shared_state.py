@@ -90,15 +90,16 @@ def measure_idle_runs(setting: Setting, server: PostgresServer) -> list[Figure]:
         file = new_location(setting, server, "sqlite")
         database = new_location(setting, server, "postgresql")
 
-        def idle(name: str, **state: str) -> float:
-            runs.take(name, 0, callback_on(emulator, **state))
+        def idle(name: str, state: dict[str, str] | None = None) -> float:
+            on = None if state is None else callback_on(emulator, **state)
+            runs.take(name, 0, on)
             return runs.processor_seconds[name][-1]
 
         with Wire(database.url) as wire:
             there = {**state_in(database), "FLASHDUTY_STATE_URL": wire.url}
-            off = Contender("callback off", lambda: _processor_seconds(runs))
-            on_file = Contender("SQLite", lambda: idle("sqlite", **state_in(file)))
-            ours = Contender("PostgreSQL", lambda: idle("postgresql", **there))
+            off = Contender("callback off", lambda: idle("off"))
+            on_file = Contender("SQLite", lambda: idle("sqlite", state_in(file)))
+            ours = Contender("PostgreSQL", lambda: idle("postgresql", there))
             take_turns(
                 [off, on_file, ours], max(setting.rounds, 3), unit="s of processors"
             )
@@ -120,11 +121,6 @@ def measure_idle_runs(setting: Setting, server: PostgresServer) -> list[Figure]:
     ]
 
 
-def _processor_seconds(runs: Runs) -> float:
-    runs.take("off", 0)
-    return runs.processor_seconds["off"][-1]
-
-
 def measure_storms(setting: Setting, server: PostgresServer) -> list[Figure]:
     """Every host fails: a database against a file."""
     runs = Runs(setting, "storm", FAILING)
@@ -144,10 +140,7 @@ def measure_storms(setting: Setting, server: PostgresServer) -> list[Figure]:
         )
         take_turns([file, database], setting.rounds, unit="s")
     pairs = sorted(one / other for one, other in zip(database.samples, file.samples))
-    work = {
-        kind: statistics.median(seconds)
-        for kind, seconds in runs.processor_seconds.items()
-    }
+    work = runs.median_processor_seconds()
     return [
         Figure(
             f"{setting.hosts} failing hosts, PostgreSQL, against SQLite",

@@ -109,23 +109,18 @@ class Step:
         """Where pytest remembers its failures. Steps run beside each other."""
         return LOGS / f"{self.name}.cache"
 
+    def _with_memory(self, *arguments: str) -> list[str]:
+        return [*self.command, "-o", f"cache_dir={self._memory}", *arguments]
+
     def first_command(self) -> list[str]:
         """Return the command that runs the whole step."""
         if self.pytest_arguments is None:
             return list(self.command)
-        return [
-            *self.command,
-            *("-o", f"cache_dir={self._memory}"),
-            *self.pytest_arguments,
-        ]
+        return self._with_memory(*self.pytest_arguments)
 
     def second_command(self) -> list[str]:
         """Return the command that runs again what has failed, one test at a time."""
-        return [
-            *self.command,
-            *("-o", f"cache_dir={self._memory}", "--last-failed"),
-            *("--last-failed-no-failures", "none"),
-        ]
+        return self._with_memory("--last-failed", "--last-failed-no-failures", "none")
 
     def failed_tests(self) -> list[str]:
         """Return the tests that pytest remembers as failed, none where it was not pytest."""
