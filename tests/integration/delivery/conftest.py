@@ -20,6 +20,7 @@ import pytest
 
 from tests.emulator.control import Emulator, Item
 from tests.tools.cores import Core
+from tests.tools.couriers import couriers
 from tests.tools.environments import TREE
 from tests.tools.playbooks import (
     CALLBACK,
@@ -115,15 +116,7 @@ class Stage(Workspace):
 
     def couriers(self) -> list[int]:
         """Return the process ids of the couriers that serve this stage's state folder."""
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if b"_flashduty.courier" not in (process / "cmdline").read_bytes():
-                    continue
-                open_files = [os.readlink(file) for file in (process / "fd").iterdir()]
-                if any(file.startswith(str(self.folder)) for file in open_files):
-                    found.append(int(process.name))
-        return found
+        return [courier.pid for courier in couriers() if courier.serves(self.folder)]
 
     def wait_for_couriers(self, seconds: float = 70.0) -> None:
         """Wait until no courier is at work any more."""

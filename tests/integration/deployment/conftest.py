@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import typing as t
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 
 from tests.emulator.control import Emulator, Item
 from tests.tools.cores import Core, configured_cores
+from tests.tools.couriers import couriers
 from tests.tools.playbooks import PlaybookRun, RunningPlaybook, Workspace, inventory_of
 
 # The variables say on which hosts what goes wrong. ``raw`` is the fastest there is, and needs no Python.
@@ -113,14 +112,7 @@ class Shop(Workspace):
 
     def couriers(self) -> list[int]:
         """Return the process ids of the couriers that wait for the end of a run, or have something to send after it."""
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if b"_flashduty.courier" in (process / "cmdline").read_bytes():
-                    files = [os.readlink(file) for file in (process / "fd").iterdir()]
-                    if any(file.startswith(str(self.folder)) for file in files):
-                        found.append(int(process.name))
-        return found
+        return [courier.pid for courier in couriers() if courier.serves(self.folder)]
 
     # -- what Flashduty heard
 

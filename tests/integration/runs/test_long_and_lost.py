@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 
 import pytest
 
+from tests.tools.couriers import couriers
 from tests.tools.playbooks import RunningPlaybook
 
 from .conftest import NIGHTLY, SLOW, Controller
@@ -19,14 +19,7 @@ from .conftest import NIGHTLY, SLOW, Controller
 
 def couriers_of(pid: int) -> list[int]:
     """Return the couriers that a run has started."""
-    listed = subprocess.run(
-        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
-    )
-    return [
-        int(line.split()[0])
-        for line in listed.stdout.splitlines()
-        if line.split()[1] == str(pid) and "_flashduty.courier" in line
-    ]
+    return [courier.pid for courier in couriers() if courier.parent == pid]
 
 
 def begin_overlong(controller: Controller) -> RunningPlaybook:

@@ -19,6 +19,7 @@ import pytest
 
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
+from tests.tools.couriers import couriers
 from tests.tools.playbooks import CALLBACK, PlaybookRun, Workspace
 
 Task = dict[str, t.Any]
@@ -149,20 +150,11 @@ def our_lines(run: PlaybookRun) -> str:
 
 def processes_of(folder: Path) -> dict[int, tuple[bytes, bytes]]:
     """Return arguments and environment of processes that deliver for a home."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                arguments = (entry / "cmdline").read_bytes()
-                environment = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if (
-                b"_flashduty.courier" in arguments
-                and os.fsencode(folder) in environment
-            ):
-                found[int(entry.name)] = (arguments, environment)
-    return found
+    return {
+        courier.pid: (courier.arguments, courier.environment)
+        for courier in couriers()
+        if os.fsencode(folder) in courier.environment
+    }
 
 
 @pytest.fixture
