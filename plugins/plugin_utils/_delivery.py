@@ -115,8 +115,6 @@ class Delivery:
         self._is_quiet: bool | None = None
         # Whether this run has put events of its own into the outbox.
         self._has_own_events = False
-        # Whether an operation on the outbox is under way: a signal may come in the middle of it.
-        self.busy = False
 
     @property
     def location(self) -> OutboxLocation:
@@ -343,11 +341,7 @@ class Delivery:
             self._outbox = open_failover(
                 self._location, warn=self._warn, moved=self._restart_courier
             )
-        was_busy, self.busy = self.busy, True
-        try:
-            return self._outbox.use(function, default)
-        finally:
-            self.busy = was_busy
+        return self._outbox.use(function, default)
 
     # -- the courier
 

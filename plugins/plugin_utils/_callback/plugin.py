@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import traceback
@@ -54,6 +55,9 @@ class AlertCallback:
         self._delivery: Delivery | None = None
         self._reporter: RunReporter | None = None
         self._exit_watch: ExitWatch | None = None
+        # Whether something is under way that a signal must not come into: it would find half of what a hook was told, and
+        # modules of which half is imported.
+        self._is_at_work = False
 
     def playbook_started(self, playbook: Playbook) -> None:
         """A playbook begins; with several on the command line, one after the other."""
@@ -86,10 +90,10 @@ class AlertCallback:
                 hide_key=self._hide_key,
                 in_full=self._display.verbosity > 0,
             )
-            self._exit_watch = ExitWatch(
-                self._aborted,
-                is_busy=lambda: bool(self._delivery and self._delivery.busy),
-            )
+            self._watch_exit()
+
+    def _watch_exit(self) -> None:
+        self._exit_watch = ExitWatch(self._aborted, is_busy=lambda: self._is_at_work)
 
     def dispatch(
         self,
@@ -102,7 +106,7 @@ class AlertCallback:
         :param method: the unbound method, so that it can be followed and checked.
         """
         if self._reporter is not None:
-            with _ExceptionGuard(self._warn):
+            with self._at_work(), _ExceptionGuard(self._warn):
                 method(self._reporter, *args, **kwargs)
             if self._exit_watch is not None:
                 self._exit_watch.run_pending_signal()
@@ -117,8 +121,16 @@ class AlertCallback:
     def _aborted(self, how: str) -> None:
         reporter, self._reporter = self._reporter, None
         if reporter is not None:
-            with _ExceptionGuard(self._warn):
+            with self._at_work(), _ExceptionGuard(self._warn):
                 reporter.abort(how)
+
+    @contextlib.contextmanager
+    def _at_work(self) -> t.Iterator[None]:
+        was_at_work, self._is_at_work = self._is_at_work, True
+        try:
+            yield
+        finally:
+            self._is_at_work = was_at_work
 
     @functools.cached_property
     def _redactor(self) -> Redactor:
