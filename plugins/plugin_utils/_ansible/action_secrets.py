@@ -25,7 +25,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.secr
 from .._alerts.settings import read_patterns
 from .config import configured_layers
 from .module_defaults import defaults_of
-from .results import play_of
 from .run_secrets import (
     hidden_results,
     names_in_inventory,
@@ -35,6 +34,7 @@ from .run_secrets import (
     vaulted_values,
 )
 from .secrets import new_redactor
+from .tasks import play_of
 from .trust import TrustBoundary
 from .variables import Variables
 

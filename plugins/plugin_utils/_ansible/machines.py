@@ -13,17 +13,11 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible.inventory.host import Host
+from ansible.plugins.loader import action_loader
 from ansible.template import Templar
 
-from .results import (
-    as_written,
-    fields_of,
-    has_loop,
-    host_name,
-    is_template,
-    runs_on_controller,
-    task_of,
-)
+from .results import fields_of, host_name, task_of
+from .tasks import as_written, bare_action, has_loop, is_template
 
 if t.TYPE_CHECKING:
     from ansible.executor.task_result import TaskResult
@@ -32,6 +26,34 @@ if t.TYPE_CHECKING:
 
     # Returns a template, templated for the host and the task, with further variables.
     Template = t.Callable[[str, t.Mapping[str, t.Any]], str]
+
+
+# These run on the controller only, so their success says nothing about the host.
+_CONTROLLER_ACTIONS = frozenset(
+    [
+        "add_host",
+        "assert",
+        "debug",
+        "fail",
+        "group_by",
+        "import_playbook",
+        "import_role",
+        "import_tasks",
+        "include_role",
+        "include_tasks",
+        "include_vars",
+        "meta",
+        "pause",
+        "set_fact",
+        "set_stats",
+        "validate_argument_spec",
+        "alert_event",
+        "change_event",
+        "deployment_step",
+        "outbox_flush",
+        "outbox_info",
+    ]
+)
 
 
 def silent_machines(result: TaskResult, template: Template) -> tuple[str, ...]:
@@ -139,3 +161,11 @@ def _connection(variables: dict[str, t.Any], play: Play) -> str:
 
 def _is_local(connection: str) -> bool:
     return connection.rpartition(".")[2] == "local"
+
+
+def runs_on_controller(task: Task) -> bool:
+    """Return whether an action needs no connection, so that its success says nothing about the host."""
+    if bare_action(task) in _CONTROLLER_ACTIONS:
+        return True
+    action = action_loader.get(str(task.action), class_only=True)
+    return not getattr(action, "_requires_connection", True)

@@ -22,7 +22,7 @@ from ansible.playbook.task_include import TaskInclude
 
 from .._alerts.model import EVERY_NAME, Circumstances, digest, name_digest
 from .places import plain
-from .results import ancestors, as_written, bare_action, play_of, registered_names
+from .tasks import ancestors, as_written, bare_action, play_of, registered_names
 
 if t.TYPE_CHECKING:
     from ansible.playbook.play import Play

@@ -19,18 +19,9 @@ from ansible.playbook.task_include import TaskInclude
 
 from .._alerts.model import Items, Place, digest, name_digest
 from .play import line_of
-from .results import (
-    ancestors,
-    as_written,
-    fields_of,
-    flag,
-    has_loop,
-    is_template,
-    play_of,
-    reference,
-    stands_where_a_template_says,
-    task_of,
-)
+from .results import fields_of, task_of
+from .task_references import reference, stands_where_a_template_says
+from .tasks import ancestors, as_written, flag, has_loop, is_template, play_of
 
 if t.TYPE_CHECKING:
     from ansible.executor.task_result import TaskResult

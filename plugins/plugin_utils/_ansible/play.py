@@ -14,7 +14,8 @@ import typing as t
 from ansible.playbook.block import Block
 from ansible.release import __version__ as ansible_version
 
-from .results import failed_outcome, host_name, is_role_include, task_of
+from .results import host_name, task_of
+from .tasks import is_role_include
 
 if t.TYPE_CHECKING:
     from ansible.executor.task_result import TaskResult
@@ -139,6 +140,8 @@ class MissingRoleDetector:
 
 
 def _missing_role(result: TaskResult) -> TaskOutcome:
+    from .outcomes import failed_outcome
+
     outcome = failed_outcome(result)
     if outcome.censored:
         return outcome

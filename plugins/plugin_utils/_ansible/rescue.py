@@ -23,7 +23,7 @@ import typing as t
 
 from ansible.playbook.block import Block
 
-from .results import is_handler, is_meta
+from .tasks import is_handler, is_meta
 
 if t.TYPE_CHECKING:
     from ansible.playbook.task import Task

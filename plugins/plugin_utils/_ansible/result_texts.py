@@ -21,10 +21,10 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.text
 )
 
 from .._alerts.volatile import even_out
+from .results import NESTED_TOO_DEEPLY, is_failed_item
 
 Fields = t.Mapping[str, t.Any]
 
-NESTED_TOO_DEEPLY = "(nested too deeply to be shown)"
 _FAILED_WHEN = "The condition in failed_when was met"
 
 
@@ -133,20 +133,6 @@ def _failed_items(fields: Fields) -> tuple[tuple[str, str], ...]:
         for item in results
         if is_failed_item(item) and not _item_censored(item)
     )
-
-
-def is_failed_item(item: object) -> bool:
-    """Return whether this is the result of a loop's item that failed. Modules, too, return something named "results"."""
-    if not isinstance(item, dict) or not (
-        "ansible_loop_var" in item or "_ansible_item_label" in item
-    ):
-        return False
-    if item.get("unreachable"):
-        return True
-    if "failed_when_result" in item:
-        return bool(item["failed_when_result"])
-    # ansible-core 2.21 has no "failed" in the items of a result, only "exception".
-    return bool(item["failed"]) if "failed" in item else "exception" in item
 
 
 def _item_censored(item: Fields) -> bool:

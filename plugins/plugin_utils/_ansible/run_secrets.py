@@ -22,8 +22,8 @@ from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_
 
 from .module_options import hidden_options
 from .result_texts import whole_text
-from .results import as_written, flag, registered_names
 from .secrets import Collector, is_vault, is_vaulted
+from .tasks import as_written, flag, registered_names
 
 if t.TYPE_CHECKING:
     from ansible.playbook.play import Play

@@ -14,7 +14,7 @@ import typing as t
 
 from .._alerts.model import name_digest
 from .result_texts import clean
-from .results import action_in
+from .task_references import action_in
 
 
 def lines_in_file(path: str, written: str, *, project: str) -> frozenset[int] | None:

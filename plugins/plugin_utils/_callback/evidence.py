@@ -13,7 +13,7 @@ import functools
 import typing as t
 
 from .._alerts.model import EVERY_NAME, AlertOverrides, Items, name_digest
-from .._ansible import results
+from .._ansible import results, tasks
 from .._ansible.narrowing import circumstances_of
 from .._ansible.places import items_of, place_of, written_digest
 from .._ansible.play import id_of, inventory_names, tasks_of
@@ -78,7 +78,7 @@ class Evidence:
     def items_of_result(self, result: TaskResult, *, worked: bool) -> Items:
         """Return what became of the items of a task's loop, or of the machine that a template chose to delegate to."""
         task = results.task_of(result)
-        if not (results.has_loop(task) or task.delegate_to):
+        if not (tasks.has_loop(task) or task.delegate_to):
             return Items()
         from .._ansible.machines import delegate_of_items
 

@@ -29,7 +29,7 @@ from .._alerts.run_context import (
     collect_run_context,
     is_partial,
 )
-from .._ansible import results
+from .._ansible import results, tasks
 from .._ansible.play import (
     MissingRoleDetector,
     hosts_of,
@@ -200,11 +200,13 @@ class RunReporter:
         stopped = stopped_hosts(self._variables.play)
         self._recorder.stopped(stopped)
         if self._record.tells_progress:
-            name = self._alert_tracker.task_name(results.reference(task))
+            from .._ansible.task_references import reference
+
+            name = self._alert_tracker.task_name(reference(task))
             self._record.task_started(name, stopped)
         self._rescues.task_started(task)
         self._ending_task = ""
-        if results.is_meta(task, "end_play", "end_batch"):
+        if tasks.is_meta(task, "end_play", "end_batch"):
             # ansible-core 2.16 does not say for which hosts, and nobody reports that it was done.
             self._ending_task = id_of(task)
             self._recorder.play_cut_short()
@@ -239,7 +241,7 @@ class RunReporter:
         if self._recorder.tracks and self._evidence.is_tracked(task):
             place = self._evidence.tracked_place(result)
             # In check mode, a module that cannot tell what it would do is skipped, too.
-            if results.flag(task.check_mode, unclear=True):
+            if tasks.flag(task.check_mode, unclear=True):
                 self._recorder.pretended(host, place)
             else:
                 self._recorder.skipped(host, place)
@@ -250,7 +252,9 @@ class RunReporter:
         if task.register:
             self._variables.registered(result)
         self._forget_missing_role(host)
-        outcome = results.failed_outcome(result, ignore_errors)
+        from .._ansible.outcomes import failed_outcome
+
+        outcome = failed_outcome(result, ignore_errors)
         handled = ""
         if outcome.ignored:
             handled = "ignored"
@@ -262,7 +266,7 @@ class RunReporter:
 
     def _note_ignored(self, host: str, task: Task, keyword: str) -> None:
         """Note that in another run this may not have been ignored, so that an alert may be open for it."""
-        if self._settings.recovery == "stateless" and results.is_by_template(
+        if self._settings.recovery == "stateless" and tasks.is_by_template(
             task, keyword
         ):
             self._recorder.not_passed(host)
@@ -277,7 +281,9 @@ class RunReporter:
         """A host did not answer."""
         host, task = self._reported(result)
         self._forget_missing_role(host)
-        outcome = results.unreachable_outcome(result)
+        from .._ansible.outcomes import unreachable_outcome
+
+        outcome = unreachable_outcome(result)
         if outcome.ignored:
             self._note_ignored(host, task, "ignore_unreachable")
         self._take(outcome, result, "ignored" if outcome.ignored else "")
@@ -304,7 +310,7 @@ class RunReporter:
 
     def _track_success(self, result: TaskResult, host: str, task: Task) -> None:
         """Note what an open alert may be waiting for: that a task works, or that a machine answers."""
-        pretended = results.flag(task.check_mode, unclear=True)
+        pretended = tasks.flag(task.check_mode, unclear=True)
         if self._evidence.is_tracked(task):
             place = self._evidence.tracked_place(result)
             if pretended:
@@ -314,7 +320,7 @@ class RunReporter:
                     host,
                     place,
                     self._evidence.items_of_result(result, worked=True),
-                    run_once=results.flag(task.run_once, unclear=True),
+                    run_once=tasks.flag(task.run_once, unclear=True),
                 )
         play = self._variables.play
         if pretended or play is None:
@@ -335,7 +341,7 @@ class RunReporter:
         outcome = outcome._replace(
             place=self._evidence.place_of_result(result),
             items=self._evidence.items_of_result(result, worked=False),
-            run_once=results.flag(task.run_once, unclear=True),
+            run_once=tasks.flag(task.run_once, unclear=True),
         )
         self._recorder.failed(outcome, handled=handled)
         wanted = {
@@ -345,7 +351,7 @@ class RunReporter:
         }
         if (
             outcome.host in self._hosts_of_deployments
-            and results.is_fail(task)
+            and tasks.is_fail(task)
             and is_in_rescue(task)
         ):
             # After a rollback, somebody lets the host fail once more: the deployment has raised the alert for that.

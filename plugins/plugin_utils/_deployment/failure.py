@@ -24,8 +24,9 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
 
 from .._alerts.builder import describe, redact_outcome
 from .._alerts.model import TaskIdentity, TaskOutcome, TaskReference
+from .._ansible.outcomes import CENSORED
 from .._ansible.result_texts import clean, readable_fields, whole_text
-from .._ansible.results import CENSORED, flag
+from .._ansible.tasks import flag
 from .state import Failure
 
 Variables = t.Mapping[str, t.Any]

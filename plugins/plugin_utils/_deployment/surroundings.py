@@ -37,7 +37,7 @@ from .._alerts.settings import Settings, read_settings
 from .._ansible.config import configured_layers
 from .._ansible.misspelt import misspelt_role_variables
 from .._ansible.narrowing import circumstances_of, limit_leaves_somebody_out
-from .._ansible.results import play_of
+from .._ansible.tasks import play_of
 from .._ansible.variables import ENABLED
 from .events import DeploymentEvents
 from .memory import RunView, narrowing

@@ -11,13 +11,15 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import results
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.result_texts import (
-    readable_fields,
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import (
+    task_references,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.results import (
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.outcomes import (
     CENSORED,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible.result_texts import (
     clean,
+    readable_fields,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -552,7 +554,7 @@ def test_what_is_nested_too_deeply_costs_no_alert() -> None:
     ],
 )
 def test_a_name_is_shown_without_what_cannot_be_rendered(name: str, shown: str) -> None:
-    assert results._without_what_cannot_be_rendered(name) == shown
+    assert task_references._without_what_cannot_be_rendered(name) == shown
 
 
 @pytest.mark.parametrize(

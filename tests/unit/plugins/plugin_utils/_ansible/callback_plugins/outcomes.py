@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """
-A callback for tests only: writes down what _results and _rescue make of a run, a line of JSON for each result.
+A callback for tests only: writes down what outcomes and rescue make of a run, a line of JSON for each result.
 
 Task results and blocks can only come from ansible-core, so these files are tested inside of real runs.
 """
@@ -19,9 +19,11 @@ from collections.abc import Mapping
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import (
     machines,
+    outcomes,
     places,
     rescue,
     results,
+    task_references,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._ansible import (
     play as plays,
@@ -59,7 +61,7 @@ class CallbackModule(CallbackBase):
         self._rescues.task_started(task)
         self._write(
             "start",
-            task=results.reference(task),
+            task=task_references.reference(task),
             place=places.place_of(task, os.path.dirname(os.environ["OUTCOMES"])),
         )
 
@@ -75,7 +77,7 @@ class CallbackModule(CallbackBase):
         self._write(
             "ok",
             host=results.host_name(result),
-            task=results.reference(results.task_of(result)),
+            task=task_references.reference(results.task_of(result)),
             answered=bool(
                 machines.answering_machines(result, lambda text, _more: text)
                 & {results.host_name(result)}
@@ -90,14 +92,14 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(
         self, result: t.Any, ignore_errors: bool | None = False
     ) -> None:
-        outcome = results.failed_outcome(result, ignore_errors)
+        outcome = outcomes.failed_outcome(result, ignore_errors)
         rescued = self._rescues.will_rescue(outcome.host, results.task_of(result))
         self._write("outcome", outcome=outcome, rescued=rescued)
         self._lost.reported(outcome.host)
         self._reported(result)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        outcome = results.unreachable_outcome(result)
+        outcome = outcomes.unreachable_outcome(result)
         self._write("outcome", outcome=outcome, rescued=False)
         self._lost.reported(outcome.host)
         self._reported(result)
