@@ -47,7 +47,7 @@ import tempfile
 import threading
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .clock import SYSTEM_CLOCK, Clock
 from .connection import Connection
@@ -357,6 +357,7 @@ class Courier:
             for result in self._unsettled
             if result.sent
         ]
+        now = time.monotonic()
         self._outbox.settle(
             delivered=[event for event, error in tried if error is None],
             failed=[
@@ -368,6 +369,9 @@ class Courier:
                 (event, error) for event, error in tried if error and error.permanent
             ],
             unsent=[result.job.event for result in self._unsettled if not result.sent],
+            ages={
+                result.job.event.id: now - result.ended_at for result in self._unsettled
+            },
         )
         self._unsettled.clear()
 
@@ -425,12 +429,17 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Result:
-    """How a job has ended. It was not sent when another attempt had failed meanwhile."""
+    """How a job has ended. It was not sent when another attempt had failed meanwhile.
+
+    :param seconds: how long the answer took.
+    :param ended_at: when it came, by the monotonic clock.
+    """
 
     job: _Job
     error: FlashdutyError | None = None
     sent: bool = True
     seconds: float = 0.0
+    ended_at: float = field(default_factory=time.monotonic)
 
 
 def _sender(jobs: queue.SimpleQueue[_Job], inbox: queue.SimpleQueue[t.Any]) -> None:
@@ -462,7 +471,8 @@ def _sender(jobs: queue.SimpleQueue[_Job], inbox: queue.SimpleQueue[t.Any]) -> N
             )
         if error is not None and not error.permanent:
             job.destination.epoch = job.epoch + 1
-        inbox.put(_Result(job, error, seconds=time.monotonic() - started))
+        ended = time.monotonic()
+        inbox.put(_Result(job, error, seconds=ended - started, ended_at=ended))
 
 
 def _make_client(connection: Connection) -> Client:

@@ -45,8 +45,14 @@ class Database(t.Protocol):
     def run(self, sql: str, values: Values | None = ...) -> int:
         """Run a statement, and return how many rows it has changed."""
 
+    def send(self, sql: str, values: Values | None = ...) -> t.Callable[[], int]:
+        """Run a statement without waiting for its outcome; return what waits, and tells how many rows it has changed.
+
+        In a transaction, an error of it may come with a later statement, and comes at the latest when that ends.
+        """
+
     def run_each(self, sql: str, values: t.Iterable[Values]) -> None:
-        """Run a statement once for each set of values."""
+        """Run a statement once for each set of values, in a transaction without waiting for the outcome."""
 
     def now(self) -> float:
         """Return the time that counts for this database, in seconds since the epoch."""

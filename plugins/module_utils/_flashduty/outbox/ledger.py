@@ -90,7 +90,7 @@ class LedgerWrite:
                 values["details"] = json.dumps(
                     _with_news(alert.details, current.text, seen)
                 )
-            self.database.run(
+            self.database.send(
                 f"{_INSERT} ON CONFLICT (fingerprint, alert_key) DO UPDATE SET server = excluded.server,"
                 " origin = excluded.origin, title = excluded.title, status = excluded.status,"
                 " details = excluded.details, write_id = excluded.write_id, batch = NULL,"

@@ -198,14 +198,14 @@ class _Merge:
                 self._tell_again()
                 self._drop_twins()
         with self._local.transaction():
-            self._local.run(
+            self._local.send(
                 "DELETE FROM flashduty_events WHERE claimed_by = :mover", mark
             )
             for table in _MARKED:
-                self._local.run(f"DELETE FROM {table} WHERE batch = :batch", mark)
+                self._local.send(f"DELETE FROM {table} WHERE batch = :batch", mark)
             RunLedger(self._local_outbox).remove(runs)
             # What an event that stays belongs to is looked at again when that moves.
-            self._local.run(
+            self._local.send(
                 "DELETE FROM flashduty_writes WHERE write_id NOT IN (SELECT write_id FROM flashduty_events)"
             )
         return len(events)
@@ -263,11 +263,11 @@ class _Merge:
             ):
                 if (kind, key) in here:
                     continue
-                self._shared.run(
+                self._shared.send(
                     "DELETE FROM flashduty_events WHERE id = :id", {"id": event_id}
                 )
                 if kind == "alert":
-                    self._shared.run(
+                    self._shared.send(
                         "UPDATE flashduty_open_alerts SET confirmed = 1 WHERE fingerprint = :fingerprint"
                         " AND alert_key = :key",
                         {"fingerprint": fingerprint, "key": key},
@@ -293,7 +293,7 @@ class _Merge:
         """
         closed_at = row["closed_at"] + self._ahead
         if row["what"] == "pending":
-            self._shared.run(
+            self._shared.send(
                 "DELETE FROM flashduty_pending_alerts WHERE fingerprint = :fingerprint AND alert_key = :alert_key"
                 " AND since <= :since",
                 {**row, "since": closed_at},
@@ -313,17 +313,17 @@ class _Merge:
         }
         left = left_of(json.loads(known["details"]), gone) if gone else None
         if left is None:
-            self._shared.run(
+            self._shared.send(
                 "DELETE FROM flashduty_open_alerts WHERE fingerprint = :fingerprint AND alert_key = :alert_key",
                 row,
             )
-            self._shared.run(
+            self._shared.send(
                 f"{insert_into('flashduty_closings', _CLOSING)}"
                 " ON CONFLICT (write_id, what, fingerprint, alert_key) DO NOTHING",
                 {**row, "closed_at": closed_at},
             )
             return
-        self._shared.run(
+        self._shared.send(
             "UPDATE flashduty_open_alerts SET details = :left WHERE fingerprint = :fingerprint"
             " AND alert_key = :alert_key",
             {**row, "left": json.dumps(left)},
@@ -420,7 +420,7 @@ class _Merge:
             row,
         ):
             return
-        self._shared.run(
+        self._shared.send(
             f"{insert_into('flashduty_pending_alerts', _PENDING)}"
             " ON CONFLICT (fingerprint, alert_key) DO UPDATE SET title = excluded.title, status = excluded.status,"
             " details = excluded.details, needed = excluded.needed,"

@@ -98,5 +98,5 @@ def move(database: Database, which: str, values: Values) -> int:
         " ON CONFLICT (fingerprint, alert_key) DO NOTHING",
         values,
     )
-    database.run(f"DELETE FROM flashduty_pending_alerts WHERE {which}", values)
+    database.send(f"DELETE FROM flashduty_pending_alerts WHERE {which}", values)
     return moved

@@ -33,8 +33,9 @@ DEADLINE = 2.0
 _CLOCK_LIFETIME = 60.0
 # Seconds after which a connection that was not used is not trusted: firewalls and poolers end those without a word.
 _MOST_IDLE = 60.0
-# How many sets of values are sent together.
+# How many sets of values are sent together, and from how many on it pays to tell the driver that there are several.
 _MOST_AT_ONCE = 500
+_SEVERAL = 10
 _MAKING_TABLES = "flashduty tables"
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
 _Question = tuple[bytes, Values]
@@ -84,6 +85,8 @@ class PostgresDatabase:
         self._offset = 0.0
         self._offset_from = float("-inf")
         self._db: _Connection | None = None
+        # In a transaction, statements are sent one after the other without waiting for the answers.
+        self._pipeline: psycopg.Pipeline | None = None
         self._is_greeted = False
         self._used_at = 0.0
         self._connected()
@@ -100,16 +103,17 @@ class PostgresDatabase:
             yield
             return
         db = self._connection()
-        with self._translated_errors(), db.transaction():
+        with self._translated_errors(), _transaction(db) as self._pipeline:
             self._depth += 1
             try:
                 yield
             finally:
                 self._depth -= 1
+                self._pipeline = None
 
     def lock(self, name: str) -> None:
         """See ``Database``."""
-        self.rows(
+        self.send(
             "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended(:name, 0))",
             {"name": name},
         )
@@ -125,17 +129,29 @@ class PostgresDatabase:
 
     def run(self, sql: str, values: Values | None = None) -> int:
         """See ``Database``."""
+        return self.send(sql, values)()
+
+    def send(self, sql: str, values: Values | None = None) -> t.Callable[[], int]:
+        """See ``Database``."""
         db = self._connection()
         with self._translated_errors():
-            return db.execute(_translated(sql), values or {}).rowcount
+            cursor = db.execute(_translated(sql), values or {})
+
+        def changed() -> int:
+            # It is -1 until the answer is there.
+            if cursor.rowcount < 0 and self._pipeline is not None:
+                with self._translated_errors():
+                    self._pipeline.sync()
+            return cursor.rowcount
+
+        return changed
 
     def run_each(self, sql: str, values: t.Iterable[Values]) -> None:
         """See ``Database``."""
         values = list(values)
-        if len(values) < 2:
-            # It takes longer to say that there may be several.
+        if len(values) < _SEVERAL:
             for one in values:
-                self.run(sql, one)
+                self.send(sql, one)
             return
         statement = _translated(sql)
         # The deadline is for each part.
@@ -320,6 +336,41 @@ class _Connection(psycopg.Connection[tuple[t.Any, ...]]):
         except KeyboardInterrupt:
             self.pgconn.finish()
             raise
+        finally:
+            # One that was left in the middle must not say later, on standard error, how it has failed to end.
+            with contextlib.suppress(psycopg.Error, RuntimeError):
+                gen.close()
+
+
+@contextlib.contextmanager
+def _transaction(db: _Connection) -> t.Iterator[psycopg.Pipeline | None]:
+    """Let all that is run inside happen together or not at all, in few round trips where libpq is new enough.
+
+    The driver's own transactions wait for an answer at each of their ends.
+    """
+    problem: BaseException | None = None
+    committed = None
+    pipelines = psycopg.Pipeline.is_supported()
+    try:
+        with db.pipeline() if pipelines else contextlib.nullcontext() as pipeline:
+            try:
+                db.execute("BEGIN")
+                yield pipeline
+                committed = db.execute("COMMIT")
+            except BaseException as exc:  # noqa: BLE001
+                # Raised below: where a pipeline ends with one, the driver writes another one to a log that nobody has
+                # asked for.
+                problem = exc
+    except psycopg.Error as exc:
+        problem = problem or exc
+    if problem is not None:
+        with contextlib.suppress(psycopg.Error):
+            if db.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                db.execute("ROLLBACK")
+        raise problem
+    if committed is None or committed.statusmessage != "COMMIT":
+        # What the server says to the end of a transaction in which something has failed.
+        raise psycopg.InternalError("the transaction was not committed")
 
 
 class _Silence(psycopg.OperationalError):

@@ -79,6 +79,8 @@ class Outbox:
         self._knows_writes = is_spool or database.kind != "sqlite"
         self._seen: Seen = {}
         self._renewed_at = time.monotonic()
+        # By the database's clock.
+        self._requests_deleted_at = float("-inf")
 
     def __enter__(self) -> Outbox:
         return self
@@ -160,18 +162,22 @@ class Outbox:
         :param pending: failures that were counted, and raise no alert yet.
         :param no_longer_pending: keys of alerts of which nothing is to be counted any more.
         :param write_id: what tells this write from others; see :func:`new_write_id`. To repeat a write, here or in the
-            local outbox, changes nothing where it was made before, even if nobody has heard of that.
+            local outbox, changes nothing where it was made before, even if nobody has heard of that. Such a write is a
+            transaction of its own.
         :raises OutboxError: when nothing could be written; then nothing was.
         """
         closed, no_longer_pending = list(closed), list(no_longer_pending)
-        with self._database.transaction():
+        with contextlib.suppress(_WasMade), self._database.transaction():
             now = self._database.now()
-            if not self._begin_write(write_id, now):
-                return
+            is_new = self._begin_write(write_id, now)
             write = self._ledger_write(fingerprint, write_id, now)
             # The ledger first: its rows put in order what several controllers write about one alert.
             if opened is not None:
                 write.open(opened, server=server)
+            # Asked together with the first question of the ledger: a database may be far away.
+            if not is_new():
+                self._seen.clear()
+                raise _WasMade
             stays_open = write.change(updated, closed)
             pending_alerts.remember(self._database, fingerprint, pending, now)
             pending_alerts.forget(self._database, fingerprint, no_longer_pending)
@@ -228,16 +234,14 @@ class Outbox:
             ],
         )
 
-    def _begin_write(self, write_id: str, now: float) -> bool:
-        """Return False when a write was made before: the answer may have been lost."""
+    def _begin_write(self, write_id: str, now: float) -> t.Callable[[], int]:
+        """Return what tells whether a write is new. It may have been made before, and the answer lost."""
         if not self._knows_writes or not write_id:
-            return True
-        return bool(
-            self._database.run(
-                "INSERT INTO flashduty_writes (write_id, written_at) VALUES (:write_id, :now)"
-                " ON CONFLICT (write_id) DO NOTHING",
-                {"write_id": write_id, "now": now},
-            )
+            return lambda: True
+        return self._database.send(
+            "INSERT INTO flashduty_writes (write_id, written_at) VALUES (:write_id, :now)"
+            " ON CONFLICT (write_id) DO NOTHING",
+            {"write_id": write_id, "now": now},
         )
 
     def _ledger_write(self, fingerprint: str, write_id: str, now: float) -> LedgerWrite:
@@ -388,7 +392,7 @@ class Outbox:
         """Note that a person was told of all that was refused for these integrations."""
         clause, values = in_clause("fingerprint", fingerprints)
         with self._database.transaction():
-            self._database.run(
+            self._database.send(
                 "UPDATE flashduty_events SET reported = 1 WHERE undeliverable_at IS NOT NULL AND reported = 0"
                 f" AND {clause}",
                 values,
@@ -426,6 +430,8 @@ class Outbox:
                 self._database.lock(f"flashduty rate limit {fingerprint}")
                 allowed, pause = self._allowance(fingerprint, rate_limit, now)
                 limit = min(limit, allowed)
+                if not allowed:
+                    return [], pause
             where, values = _where(key=key)
             claimed = [
                 ClaimedEvent(*(*row, courier))
@@ -443,7 +449,7 @@ class Outbox:
             until = now + min(lease, _MAX_LEASE)
             for ids in parts(event.id for event in claimed):
                 these, numbers = in_clause("id", ids)
-                self._database.run(
+                self._database.send(
                     f"UPDATE flashduty_events SET claimed_by = :courier, claimed_until = :until WHERE {these}",
                     {"courier": courier, "until": until, **numbers},
                 )
@@ -452,16 +458,13 @@ class Outbox:
     def _allowance(
         self, fingerprint: str, rate_limit: int, now: float
     ) -> tuple[int, float]:
-        values = {"fingerprint": fingerprint, "now": now}
-        ((under_way,),) = self._database.rows(
-            # What is claimed waits. To say so would open the way to an index of all that wait.
-            f"SELECT count(*) FROM flashduty_events WHERE fingerprint = :fingerprint AND {_IS_CLAIMED}",
-            values,
-        )
-        ended = self._database.rows(
+        *ended, (_claimed, under_way) = self._database.rows(
             "SELECT bucket, count FROM flashduty_requests WHERE fingerprint = :fingerprint"
-            f" AND bucket > :now - {WINDOW} AND bucket <= :now + 1 ORDER BY bucket DESC",
-            values,
+            f" AND bucket > :now - {WINDOW} AND bucket <= :now + 1"
+            # What is claimed waits. To say so would open the way to an index of all that wait.
+            " UNION ALL SELECT -1, count(*) FROM flashduty_events WHERE fingerprint = :fingerprint"
+            f" AND {_IS_CLAIMED} ORDER BY 1 DESC",
+            {"fingerprint": fingerprint, "now": now},
         )
         return allowance(
             rate_limit,
@@ -470,22 +473,32 @@ class Outbox:
             ended=[(bucket, count) for bucket, count in ended],
         )
 
-    def _note_requests(self, fingerprints: t.Iterable[str]) -> None:
-        """Count requests that have ended now."""
+    def _note_requests(self, requests: t.Iterable[tuple[str, float]]) -> None:
+        """Count requests: the last thing in a transaction, since all couriers write the same rows.
+
+        :param requests: the integration of each, and how many seconds ago it has ended.
+        """
         now = self._database.now()
+        counts = Counter(
+            (fingerprint, bucket_of(now - max(0.0, age)))
+            for fingerprint, age in requests
+            if age < WINDOW
+        )
         self._database.run_each(
             "INSERT INTO flashduty_requests (fingerprint, bucket, count) VALUES (:fingerprint, :bucket, :count)"
             " ON CONFLICT (fingerprint, bucket) DO UPDATE SET count = flashduty_requests.count + excluded.count",
             [
-                {"fingerprint": fingerprint, "bucket": bucket_of(now), "count": count}
-                for fingerprint, count in sorted(Counter(fingerprints).items())
+                {"fingerprint": fingerprint, "bucket": bucket, "count": count}
+                for (fingerprint, bucket), count in sorted(counts.items())
             ],
         )
-        # What lies in the future comes from a clock that was set back.
-        self._database.run(
-            f"DELETE FROM flashduty_requests WHERE bucket <= :now - {WINDOW} OR bucket > :now + 1",
-            {"now": now},
-        )
+        if not 0 <= now - self._requests_deleted_at < WINDOW:
+            # What lies in the future comes from a clock that was set back.
+            self._database.send(
+                f"DELETE FROM flashduty_requests WHERE bucket <= :now - {WINDOW} OR bucket > :now + 1",
+                {"now": now},
+            )
+            self._requests_deleted_at = now
 
     def settle(
         self,
@@ -494,6 +507,7 @@ class Outbox:
         failed: t.Iterable[tuple[ClaimedEvent, FlashdutyError]] = (),
         undeliverable: t.Iterable[tuple[ClaimedEvent, FlashdutyError]] = (),
         unsent: t.Iterable[ClaimedEvent] = (),
+        ages: t.Mapping[int, float] | None = None,
     ) -> None:
         """Note how attempts have ended.
 
@@ -501,21 +515,18 @@ class Outbox:
         :param failed: to be tried again; their claims end.
         :param undeliverable: refused for good; they are kept aside with the reason.
         :param unsent: claimed, but not tried; their claims end.
+        :param ages: how many seconds ago attempts have ended, by the ids of their events; now, where that is not said.
         """
+        ages = ages or {}
         delivered, failed, undeliverable = (
             list(delivered),
             list(failed),
             list(undeliverable),
         )
         with self._database.transaction():
-            tried = [
-                *delivered,
-                *(event for event, _error in [*failed, *undeliverable]),
-            ]
-            self._note_requests(event.fingerprint for event in tried)
             for ids in parts(event.id for event in delivered):
                 these, numbers = in_clause("id", ids)
-                self._database.run(
+                self._database.send(
                     f"DELETE FROM flashduty_events WHERE {these}", numbers
                 )
             self._database.run_each(
@@ -537,6 +548,13 @@ class Outbox:
                 ],
             )
             self._confirm(delivered)
+            tried = [
+                *delivered,
+                *(event for event, _error in [*failed, *undeliverable]),
+            ]
+            self._note_requests(
+                (event.fingerprint, ages.get(event.id, 0.0)) for event in tried
+            )
 
     def _confirm(self, delivered: t.Iterable[ClaimedEvent]) -> None:
         """Note that the service has heard of the alerts of these events."""
@@ -548,24 +566,19 @@ class Outbox:
             for part in parts(sorted(found)):
                 clause, values = in_clause("alert_key", part)
                 # In this order in every transaction, so that no two wait for each other.
-                rows = self._database.rows(
-                    "SELECT alert_key FROM flashduty_open_alerts WHERE confirmed = 0 AND fingerprint = :fingerprint"
-                    f" AND {clause} ORDER BY alert_key{self._database.for_update}",
+                self._database.send(
+                    "UPDATE flashduty_open_alerts SET confirmed = 1 WHERE fingerprint = :fingerprint AND alert_key IN"
+                    " (SELECT alert_key FROM flashduty_open_alerts WHERE confirmed = 0 AND fingerprint = :fingerprint"
+                    f" AND {clause} ORDER BY alert_key{self._database.for_update})",
                     {"fingerprint": fingerprint, **values},
                 )
-                if rows:
-                    clause, values = in_clause("alert_key", [key for (key,) in rows])
-                    self._database.run(
-                        f"UPDATE flashduty_open_alerts SET confirmed = 1 WHERE fingerprint = :fingerprint AND {clause}",
-                        {"fingerprint": fingerprint, **values},
-                    )
 
     def renew(self, courier: str) -> None:
         """Let the claims of a living courier go on. To be called often: it does something when it is due."""
         if time.monotonic() - self._renewed_at < LEASE / 3:
             return
         with self._database.transaction():
-            self._database.run(
+            self._database.send(
                 "UPDATE flashduty_events SET claimed_until = :until WHERE claimed_by = :courier",
                 {"courier": courier, "until": self._database.now() + LEASE},
             )
@@ -579,12 +592,12 @@ class Outbox:
                 {"courier": courier},
             )
             if claimed:
-                # Some of it may have been sent.
-                self._note_requests(fingerprint for (fingerprint,) in claimed)
-                self._database.run(
+                self._database.send(
                     f"UPDATE flashduty_events SET {_UNCLAIM} WHERE claimed_by = :courier",
                     {"courier": courier},
                 )
+                # Some of it may have been sent.
+                self._note_requests((fingerprint, 0.0) for (fingerprint,) in claimed)
 
     def release_dead(self) -> None:
         """Give back what processes have claimed that are gone from this machine."""
@@ -616,12 +629,12 @@ class Outbox:
                 max_undeliverable,
             )
             self._delete_unconfirmed_alerts()
-            self._database.run(
+            self._database.send(
                 "DELETE FROM flashduty_writes WHERE written_at < :oldest",
                 {"oldest": oldest},
             )
             if not self._is_spool:
-                self._database.run(
+                self._database.send(
                     "DELETE FROM flashduty_closings WHERE closed_at < :oldest",
                     {"oldest": oldest},
                 )
@@ -636,7 +649,7 @@ class Outbox:
 
     def _delete_unconfirmed_alerts(self) -> None:
         """Forget the alerts that the service never heard of, and never will."""
-        self._database.run(
+        self._database.send(
             "DELETE FROM flashduty_open_alerts WHERE confirmed = 0"
             f" AND NOT EXISTS (SELECT 1 FROM flashduty_events WHERE {_OF_ALERT})"
         )
@@ -726,7 +739,7 @@ class Outbox:
             " ON CONFLICT (fingerprint, alert_key) DO NOTHING",
             values,
         )
-        self._database.run(
+        self._database.send(
             f"DELETE FROM flashduty_open_alerts WHERE {which} AND fingerprint <> :mine",
             values,
         )
@@ -822,6 +835,10 @@ class Outbox:
         except (TypeError, ValueError):
             pass
         raise DamagedOutbox(f"{self.place} is damaged: what was written is not there")
+
+
+class _WasMade(Exception):
+    """A write was made before."""
 
 
 def _as_failed(event: ClaimedEvent, error: FlashdutyError) -> dict[str, t.Any]:

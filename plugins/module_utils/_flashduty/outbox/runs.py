@@ -267,7 +267,7 @@ class RunLedger:
             if run.expected_every is not None and run.when_missed is not None:
                 self._expect(run, now)
                 if is_new:
-                    self._db.run(
+                    self._db.send(
                         "UPDATE flashduty_expected_playbooks SET started_at = :now, started_by = :controller"
                         " WHERE origin = :origin",
                         {
@@ -303,7 +303,7 @@ class RunLedger:
             },
         )
         if not is_new:
-            self._db.run(
+            self._db.send(
                 "UPDATE flashduty_runs SET details = :details WHERE run_id = :run_id",
                 values,
             )
@@ -312,7 +312,7 @@ class RunLedger:
     def _expect(self, run: Run, now: float) -> None:
         if run.expected_every is None or run.when_missed is None:
             return
-        self._db.run(
+        self._db.send(
             "INSERT INTO flashduty_expected_playbooks (origin, fingerprint, server, playbook, expected_every,"
             " since, started_at, started_by, completed_by, details) VALUES (:origin, :fingerprint, :server,"
             " :playbook, :every, :now, :now, :controller, '', :details)"
@@ -329,7 +329,7 @@ class RunLedger:
 
     def renew(self, run_id: str) -> None:
         """Note that a run goes on. One that was taken for lost meanwhile is found again."""
-        self._db.run(
+        self._db.send(
             "UPDATE flashduty_runs SET renewed_until = :until, ended_at = NULL, status = 'running'"
             " WHERE run_id = :run_id AND status IN ('running', 'lost')",
             {"run_id": run_id, "until": self._db.now() + LEASE},
@@ -360,7 +360,7 @@ class RunLedger:
             unknown = self._missed_in_an_unknown_past(run) if complete else []
             if is_forgotten and run.when_overlong is not None:
                 unknown.append((run.fingerprint, run.server, run.when_overlong))
-            self._db.run(
+            self._db.send(
                 "UPDATE flashduty_runs SET ended_at = :now, status = :status, complete = :complete, hosts = :hosts"
                 " WHERE run_id = :run_id",
                 {
@@ -373,7 +373,7 @@ class RunLedger:
             )
             closed = self._closed(run.run_id, run.origin, "overlong")
             if complete:
-                self._db.run(
+                self._db.send(
                     "UPDATE flashduty_expected_playbooks SET completed_at = :now, completed_by = :controller,"
                     " raised_at = NULL WHERE origin = :origin",
                     {"now": now, "controller": run.controller, "origin": run.origin},
@@ -480,7 +480,7 @@ class RunLedger:
             if known is None:
                 return False
             fingerprint, server, origin, details = known
-            self._db.run(
+            self._db.send(
                 "UPDATE flashduty_runs SET ended_at = renewed_until - :lease, status = 'lost'"
                 " WHERE run_id = :run_id",
                 {"run_id": run_id, "lease": LEASE},
@@ -556,7 +556,7 @@ class RunLedger:
             self._lock_missed()
             due = found(_IS_DUE)
             # Once more: some may have run meanwhile. Nobody else changes the rest from here on.
-            self._db.run(
+            self._db.send(
                 f"UPDATE flashduty_expected_playbooks SET raised_at = :now WHERE {these} AND {_IS_DUE}",
                 values,
             )
@@ -582,11 +582,11 @@ class RunLedger:
         values = {"now": now, "later": now + _TOLERANCE}
         with self._db.transaction():
             for column in ("since", "started_at", "completed_at"):
-                self._db.run(
+                self._db.send(
                     f"UPDATE flashduty_expected_playbooks SET {column} = :now WHERE {column} > :later",
                     values,
                 )
-            self._db.run(
+            self._db.send(
                 "UPDATE flashduty_runs SET renewed_until = :until WHERE ended_at IS NULL AND renewed_until > :later",
                 {"until": now + LEASE, "later": now + LEASE + _TOLERANCE},
             )
@@ -637,7 +637,7 @@ class RunLedger:
             self._lock_missed()
             for origin in sorted(origins):
                 self._lock(origin)
-                self._db.run(
+                self._db.send(
                     "DELETE FROM flashduty_expected_playbooks WHERE origin = :origin",
                     {"origin": origin},
                 )
@@ -677,13 +677,13 @@ class RunLedger:
     def remove(self, records: RunRecords) -> None:
         """Delete what was taken out, unless it has changed since."""
         for row in records.runs:
-            self._db.run(
+            self._db.send(
                 "DELETE FROM flashduty_runs WHERE run_id = :run_id AND renewed_until = :renewed_until"
                 " AND status = :status",
                 row,
             )
         for row in records.expected:
-            self._db.run(
+            self._db.send(
                 "DELETE FROM flashduty_expected_playbooks WHERE origin = :origin AND started_at = :started_at"
                 " AND coalesce(completed_at, 0) = :completed",
                 {**row, "completed": row["completed_at"] or 0.0},
@@ -706,7 +706,7 @@ class RunLedger:
                 self._take_in_run(_moved(row, ahead))
 
     def _take_in_run(self, row: Row) -> None:
-        self._db.run(
+        self._db.send(
             f"{insert_into('flashduty_runs', _RUN)}"
             " ON CONFLICT (run_id) DO UPDATE SET renewed_until = excluded.renewed_until, ended_at = excluded.ended_at,"
             " status = excluded.status, complete = excluded.complete, hosts = excluded.hosts,"
@@ -719,7 +719,7 @@ class RunLedger:
         now = self._db.now()
         closed = self._closed(row["run_id"], row["origin"], "overlong")
         if row["complete"]:
-            self._db.run(
+            self._db.send(
                 "UPDATE flashduty_expected_playbooks SET completed_at = :ended_at, completed_by = :controller,"
                 " raised_at = NULL WHERE origin = :origin AND coalesce(completed_at, 0) < :ended_at",
                 {name: row[name] for name in ("ended_at", "controller", "origin")},
@@ -756,7 +756,7 @@ class RunLedger:
                 "completed_by": completed["completed_by"],
                 "raised_at": completed["raised_at"],
             }
-        self._db.run(
+        self._db.send(
             f"{insert_into('flashduty_expected_playbooks', _EXPECTED)} ON CONFLICT (origin) DO UPDATE SET "
             + ", ".join(f"{name} = excluded.{name}" for name in _EXPECTED[1:]),
             row,
@@ -866,14 +866,14 @@ class RunLedger:
 
     def _prune(self, origin: str, now: float) -> None:
         # The last good one says since when it does not work any more.
-        self._db.run(
+        self._db.send(
             "DELETE FROM flashduty_runs WHERE origin = :origin AND ended_at IS NOT NULL AND started_at <= ("
             " SELECT started_at FROM flashduty_runs WHERE origin = :origin ORDER BY started_at DESC"
             f" LIMIT 1 OFFSET {_MOST_RUNS}) AND run_id NOT IN (SELECT run_id FROM flashduty_runs"
             " WHERE origin = :origin AND status = 'ok' ORDER BY started_at DESC LIMIT 1)",
             {"origin": origin},
         )
-        self._db.run(
+        self._db.send(
             "DELETE FROM flashduty_runs WHERE ended_at IS NOT NULL AND started_at < :oldest",
             {"oldest": now - _LONGEST_AGE},
         )

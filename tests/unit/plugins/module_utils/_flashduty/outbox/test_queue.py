@@ -584,6 +584,21 @@ def test_a_limit_does_not_hold_up_another_integration(outbox: Outbox) -> None:
         assert len(events) == 1
 
 
+def test_a_request_counts_from_its_end_not_from_when_that_was_written_down(
+    outbox: Outbox, time: Time
+) -> None:
+    outbox.add(WEB, [alert(str(number)) for number in range(50)])
+    first, _pause = outbox.claim(WEB, ME, limit=50, lease=60, rate_limit=40)
+    time.now += 0.7
+
+    outbox.settle(delivered=first, ages={event.id: 0.5 for event in first})
+    _none, pause = outbox.claim(WEB, ME, limit=50, lease=60, rate_limit=40)
+
+    assert 0.4 <= pause <= 0.6
+    time.now += pause + 0.001
+    assert outbox.claim(WEB, ME, limit=50, lease=60, rate_limit=40)[0]
+
+
 def test_what_was_not_sent_does_not_count(outbox: Outbox) -> None:
     outbox.add(WEB, [alert("a"), alert("b")])
     first, _pause = outbox.claim(WEB, ME, limit=9, lease=60, rate_limit=10)
@@ -646,12 +661,15 @@ def test_the_service_never_sees_more_than_the_limit(
         time.now += chance.choice([pause + 0.001, 0.05, 0.9])
         chance.shuffle(under_way)
         ended = []
+        ages = {}
         for _number in range(chance.randint(0, len(under_way))):
             begun, event = under_way.pop()
-            # When it arrived in between nobody knows.
-            arrivals.append(chance.choice([begun, time.now]))
+            # When it arrived in between nobody knows, and its end may be written down later.
+            end = chance.choice([begun, time.now])
+            arrivals.append(chance.choice([begun, end]))
+            ages[event.id] = time.now - end
             ended.append(event)
-        outbox.settle(delivered=ended)
+        outbox.settle(delivered=ended, ages=ages)
 
     assert arrivals
     assert in_any_window(arrivals, 1.0) <= max(1, rate_limit // 10)

@@ -27,6 +27,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     OpenAlert,
     OutboxError,
     OutboxLocation,
+    new_write_id,
     open_failover,
     open_outbox,
     open_with_fallback,
@@ -172,6 +173,8 @@ def test_a_newer_database_is_left_alone(
     assert "newer version of the collection" in warnings[0]
 
 
+# Else a generator of the driver says on standard error how it has failed to end.
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_a_connection_that_was_ended_is_made_anew(
     location: OutboxLocation, postgres: PostgresServer
 ) -> None:
@@ -334,6 +337,40 @@ def test_two_couriers_never_have_one_key_in_flight(location: OutboxLocation) -> 
 
         assert [event.key for event in first] == ["a", "b"]
         assert second == []
+
+
+def test_a_database_that_is_far_away_is_asked_few_times(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    with Wire(postgres.new_schema()) as wire, open_outbox(
+        OutboxLocation(str(tmp_path), wire.url)
+    ) as outbox:
+
+        def round_trips(function: t.Callable[[], t.Any]) -> int:
+            before = wire.round_trips
+            function()
+            return wire.round_trips - before
+
+        def raise_alert() -> None:
+            outbox.add(
+                WEB, [alert("a")], opened=opened("a", "x"), write_id=new_write_id()
+            )
+
+        def deliver() -> None:
+            claimed, _pause = outbox.claim(
+                WEB, "me", limit=9, lease=15, rate_limit=900
+            )
+            outbox.settle(delivered=claimed)
+
+        costs = [round_trips(raise_alert), round_trips(deliver)]
+        raise_alert()
+        outbox.claim(WEB, "me", limit=9, lease=15)
+        refused = round_trips(
+            lambda: outbox.claim(WEB, "me", limit=9, lease=15, rate_limit=1)
+        )
+
+        # An answer before the next step is decided on, and one to the commit.
+        assert (costs, refused) == ([2, 3 + 1], 2)
 
 
 def test_two_couriers_share_one_rate_limit(location: OutboxLocation) -> None:
