@@ -357,9 +357,7 @@ def test_a_database_that_is_far_away_is_asked_few_times(
             )
 
         def deliver() -> None:
-            claimed, _pause = outbox.claim(
-                WEB, "me", limit=9, lease=15, rate_limit=900
-            )
+            claimed, _pause = outbox.claim(WEB, "me", limit=9, lease=15, rate_limit=900)
             outbox.settle(delivered=claimed)
 
         costs = [round_trips(raise_alert), round_trips(deliver)]
