@@ -422,23 +422,54 @@ def _shown_items(
     return (*shown, *[("", "")] * (len(items) - len(shown)))
 
 
-def mask_overrides(overrides: AlertOverrides, redactor: Redactor) -> AlertOverrides:
-    """Return what variables say about an alert, cleaned and masked."""
+class OwnRedactors(t.NamedTuple):
+    """What masks the alert of one host, beside that of the run.
+
+    :param of_machine: for texts that the machine had a say in: hides what the machine has called a secret.
+    :param of_author: for the words of the playbook's author, which no machine may hide.
+    """
+
+    of_machine: Redactor
+    of_author: Redactor
+
+
+def mask_overrides(
+    overrides: AlertOverrides, own: OwnRedactors, of_author: AlertOverrides
+) -> AlertOverrides:
+    """Return what variables say about an alert, cleaned and masked.
+
+    :param of_author: what they say without the machine: a text that is the same then is the author's.
+    """
+
+    def masked(text: str, without_machine: str | None) -> str:
+        redactor = own.of_author if text == without_machine else own.of_machine
+        return redactor.clean(text)
+
+    def all_masked(
+        texts: t.Mapping[str, str], without_machine: t.Mapping[str, str]
+    ) -> dict[str, str]:
+        return {
+            name: masked(text, without_machine.get(name))
+            for name, text in texts.items()
+        }
+
     return overrides._replace(
-        labels={name: redactor.clean(text) for name, text in overrides.labels.items()},
-        label_vars={
-            name: redactor.clean(text) for name, text in overrides.label_vars.items()
-        },
-        description=overrides.description and redactor.clean(overrides.description),
+        labels=all_masked(overrides.labels, of_author.labels),
+        label_vars=all_masked(overrides.label_vars, of_author.label_vars),
+        description=overrides.description
+        and masked(overrides.description, of_author.description),
     )
 
 
-def mask_outcome(outcome: TaskOutcome, redactor: Redactor) -> TaskOutcome:
+def mask_outcome(outcome: TaskOutcome, own: OwnRedactors) -> TaskOutcome:
     """Return an outcome whose texts are clean and masked, and still whole."""
+    redactor = own.of_machine
+    task = outcome.task
+    # Else a template has made something else of what is written.
+    is_as_written = task.display_name == task.identity.name
+    of_name = own.of_author if is_as_written else redactor
     return outcome._replace(
-        task=outcome.task._replace(
-            display_name=redactor.clean(outcome.task.display_name)
-        ),
+        task=task._replace(display_name=of_name.clean(task.display_name)),
         message=redactor.clean(outcome.message),
         stdout=redactor.clean(outcome.stdout),
         stderr=redactor.clean(outcome.stderr),

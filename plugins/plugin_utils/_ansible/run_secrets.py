@@ -252,9 +252,19 @@ def files_in_vault(task: Task) -> set[str]:
     return found.found
 
 
+def can_be_rendered_again(
+    value: t.Any, variables: Variables, *, absent: t.Iterable[str] = ()
+) -> bool:
+    """Say whether nothing in the templates of a value does more than read on this machine.
+
+    :param absent: names by which nothing is reached, since there is no such variable.
+    """
+    return _is_harmless(value, variables.all, set(absent))
+
+
 def render_safely(template: str, variables: Variables) -> t.Any:
     """Render the template of a secret again, if nothing in it does more than read on this machine; else return None."""
-    if not _is_harmless(template, variables.all, set()):
+    if not can_be_rendered_again(template, variables):
         return None
     try:
         return variables.render(template)
@@ -296,6 +306,14 @@ def _written_in(play: Play) -> t.Iterator[t.Any]:
             todo += [*part.block, *part.rescue, *part.always]
 
 
+class KnownSecrets(t.NamedTuple):
+    """What is secret, by whom it was said."""
+
+    of_run: set[str]
+    of_task: set[str]
+    of_machine: set[str]
+
+
 class RunSecrets:
     """Finds the secrets of a run as it goes on. One object for each run."""
 
@@ -311,7 +329,7 @@ class RunSecrets:
         items: t.Sequence[t.Mapping[str, t.Any]],
         plays: t.Sequence[Play],
         hidden_variables: t.Iterable[str],
-    ) -> tuple[set[str], set[str]]:
+    ) -> KnownSecrets:
         """Return what is to be masked from now on, and what only in the alert of the failing host.
 
         :param variables: those of the host and the task.
@@ -329,7 +347,8 @@ class RunSecrets:
             for play in plays:
                 of_run |= private_prompts(play, variables.all)
         of_machine |= hidden_results(variables.all, hidden_variables)
+        of_task: set[str] = set()
         if task is not None:
-            of_machine |= secrets_of_task(task, variables, items)
+            of_task = secrets_of_task(task, variables, items)
             of_run |= files_in_vault(task)
-        return of_run, of_machine
+        return KnownSecrets(of_run, of_task, of_machine)

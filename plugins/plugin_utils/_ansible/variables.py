@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import typing as t
 
@@ -37,6 +38,8 @@ DESCRIPTION = "flashduty_description"
 NAMESPACE = "flashduty_alert_namespace"
 INTEGRATION_KEY = "flashduty_integration_key"
 PUSH_URL = "flashduty_push_url"
+# Variables of ansible-core by which a template reaches what a machine has said.
+WITH_WHAT_MACHINES_SAY = ("ansible_facts", "hostvars", "vars")
 
 
 def integration_layer(key: str | None, push_url: str | None) -> Layer:
@@ -104,13 +107,14 @@ class Variables:
         self._hosts = hosts
         self._present = present or {}
         self._boundary = boundary
-        self._warn = functools.partial(warn, self)
+        self._warn: t.Callable[[str], None] = functools.partial(warn, self)
+        self._has_facts = host is not None
 
     @functools.cached_property
     def _templar(self) -> Templar:
         if self._hosts is not None:
             self.all.update(self._hosts.variables(self._play))
-        if self._host is not None:
+        if self._host is not None and self._has_facts:
             self.all["ansible_facts"] = all_facts(
                 self._play.get_variable_manager(), self._host.name
             )
@@ -118,6 +122,22 @@ class Variables:
             if not self._boundary.is_ours(name):
                 self.all[name] = value
         return Templar(loader=self._play.get_loader(), variables=self.all)
+
+    def without_what_the_machine_says(self) -> Variables:
+        """Return what is in force apart from facts, and from what the tasks of the run have set and registered."""
+        said = {*WITH_WHAT_MACHINES_SAY, *self.set_at_runtime}
+        if self._host is not None:
+            said.update(facts_of(self._play.get_variable_manager(), self._host.name))
+        other = copy.copy(self)
+        vars(other).pop("_templar", None)
+        other.all = {
+            name: value for name, value in self.all.items() if name not in said
+        }
+        other._present = {}
+        other._has_facts = False
+        # Whatever is wrong with them has been said.
+        other._warn = lambda text: None
+        return other
 
     @property
     def set_at_runtime(self) -> t.Mapping[str, t.Any]:

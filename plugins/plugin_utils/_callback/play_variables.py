@@ -16,11 +16,18 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
+from .._alerts.model import AlertOverrides
 from .._ansible import results
 from .._ansible.misspelt import misspelt_callback_variables
 from .._ansible.play import find_host, id_of
 from .._ansible.trust import TrustBoundary
-from .._ansible.variables import PlayHosts, Variables
+from .._ansible.variables import (
+    DESCRIPTION,
+    LABELS,
+    WITH_WHAT_MACHINES_SAY,
+    PlayHosts,
+    Variables,
+)
 
 if t.TYPE_CHECKING:
     from ansible.executor.task_result import TaskResult
@@ -31,7 +38,7 @@ if t.TYPE_CHECKING:
         Redactor,
     )
 
-    from .._alerts.model import AlertOverrides
+    from .._alerts.builder import OwnRedactors
     from .._ansible.run_secrets import RunSecrets
 
 
@@ -169,16 +176,16 @@ class PlayVariables:
 
     def learn_secrets(
         self, variables: Variables, result: TaskResult | None
-    ) -> Redactor | None:
-        """Have the secrets masked that are known by now; where a task has failed, those of the task, too.
+    ) -> OwnRedactors | None:
+        """Have the secrets masked that are known by now.
 
-        Return what masks those that the machine itself has said, for its own alert and for no other; None where there
-        are none.
+        Return what masks those of the task that has failed and those that the machine itself has said, for the alert of
+        this host and for no other; None where there are none.
         """
         from .._ansible.run_secrets import RunSecrets
 
         self._secrets = self._secrets or RunSecrets()
-        of_run, of_machine = self._secrets.known(
+        known = self._secrets.known(
             variables,
             results.task_of(result) if result is not None else None,
             items=results.failed_items(result) if result is not None else (),
@@ -186,19 +193,35 @@ class PlayVariables:
             hidden_variables=self._hidden_variables,
         )
         redactor = self._redactor()
-        redactor.add(of_run)
-        return type(redactor)(of_machine) if of_machine else None
+        redactor.add(known.of_run)
+        if not (known.of_task or known.of_machine):
+            return None
+        from .._alerts.builder import OwnRedactors
+
+        make = type(redactor)
+        return OwnRedactors(
+            of_machine=make(known.of_task | known.of_machine),
+            of_author=make(known.of_task),
+        )
 
     def overrides(
-        self, variables: Variables, own_redactor: Redactor | None
+        self, variables: Variables, own: OwnRedactors | None
     ) -> AlertOverrides:
         """Return what variables say about the alert of a host.
 
-        :param own_redactor: what ``learn_secrets`` has returned for them.
+        :param own: what ``learn_secrets`` has returned for them.
         """
         overrides = variables.overrides(self._label_vars)
-        if own_redactor is None:
+        if own is None:
             return overrides
         from .._alerts.builder import mask_overrides
+        from .._ansible.run_secrets import can_be_rendered_again
 
-        return mask_overrides(overrides, own_redactor)
+        of_author = AlertOverrides()
+        others = variables.without_what_the_machine_says()
+        written = [
+            others.all.get(name) for name in (LABELS, DESCRIPTION, *self._label_vars)
+        ]
+        if can_be_rendered_again(written, others, absent=WITH_WHAT_MACHINES_SAY):
+            of_author = others.overrides(self._label_vars)
+        return mask_overrides(overrides, own, of_author)

@@ -370,15 +370,15 @@ class RunReporter:
 
             machines = silent_machines(result, self._variables.template_of(result))
             outcome = outcome._replace(silent_machines=machines)
-        own_redactor = self._variables.learn_secrets(variables, result)
-        if own_redactor is not None:
+        own = self._variables.learn_secrets(variables, result)
+        if own is not None:
             from .._alerts.builder import mask_outcome
 
             # What the machine itself has said is masked here, and in no alert of others.
-            outcome = mask_outcome(outcome, own_redactor)
+            outcome = mask_outcome(outcome, own)
         self._alert_tracker.failed(
             outcome,
-            self._variables.overrides(variables, own_redactor),
+            self._variables.overrides(variables, own),
             integration=integration,
             handled=handled,
             names=self._evidence.names_of_task(task, variables.all),

@@ -385,3 +385,51 @@ def test_facts_decide_nothing_about_a_task_or_a_deployment(
     assert run.hosts_with("failed") == {"web1"}
     assert "evil runs" not in run.output
     assert attacker.requests() == []
+
+
+def test_a_machine_cannot_hide_the_words_of_the_author(leaks: Leaks) -> None:
+    answer = {"db_password": "storage", "api_token": "Check", "secret": "s3cr3t-word"}
+    leaks.write("answer.json", json.dumps(answer))
+    leaks.write(
+        "library/look", MODULE.format(facts=leaks.folder / "answer.json")
+    ).chmod(0o755)
+    hosts = leaks.write(
+        "hosts.yml",
+        """\
+        all:
+          vars:
+            ansible_connection: local
+            owner_of_all: storage
+            flashduty_description: "See the page of storage."
+            flashduty_labels:
+              team: storage
+              owner: "{{ owner_of_all }}"
+              by_way_of_hostvars: "{{ hostvars[inventory_hostname].looked.db_password }}"
+              said: "{{ looked.secret }}"
+          hosts:
+            web1:
+        """,
+    )
+
+    leaks.play(
+        """\
+        - hosts: all
+          gather_facts: false
+          tasks:
+            - look:
+              register: looked
+            - name: Check
+              ansible.builtin.fail:
+                msg: the word is s3cr3t-word
+        """,
+        inventory=hosts,
+    )
+
+    [event] = leaks.flashduty.events()
+    assert event["title_rule"].startswith("Check failed on web1")
+    assert "See the page of storage." in event["description"]
+    assert "s3cr3t-word" not in json.dumps(event)
+    shown = {name: event["labels"][name] for name in ("team", "owner")}
+    assert shown == {"team": "storage", "owner": "storage"}
+    for name in ("by_way_of_hostvars", "said"):
+        assert event["labels"][name] == "[hidden]"

@@ -25,6 +25,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.text
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.builder import (
     AlertBuilder,
+    OwnRedactors,
     describe,
     mask_outcome,
 )
@@ -282,7 +283,9 @@ def test_items_that_are_only_counted_cost_no_search_for_secrets() -> None:
             return super().clean(text, **limits)
 
     items = tuple((f"item {n}", f"reason {n}") for n in range(500))
-    made = mask_outcome(outcome(failed_items=items), Counting())
+    made = mask_outcome(
+        outcome(failed_items=items), OwnRedactors(Counting(), Counting())
+    )
 
     assert "Failed items (500):" in describe(made)
     assert "item 0" in cleaned and len(cleaned) < 60
