@@ -138,6 +138,8 @@ def start_courier(
         cwd=CORE_FOLDER,
         stdin=subprocess.PIPE,
         text=True,
+        # As in a run. Else it would take its low priority from all that is measured with it: see autogroup in sched(7).
+        start_new_session=True,
     )
     assert courier.stdin is not None
     start = {

@@ -86,8 +86,10 @@ _LAST_LOOK_INTERVAL = 0.1
 # Seconds until the outbox is tried again that could not be used.
 _OUTBOX_INTERVAL = 1.0
 # How many events are claimed for each that is in flight: as many as keep the senders busy while the coordinating
-# thread writes down what has ended.
+# thread writes down what has ended. With a rate limit fewer: what is claimed counts, also while it waits to be sent, and
+# is missed by the couriers of other controllers.
 _CLAIMED_AHEAD = 4
+_CLAIMED_WITHIN_LIMIT = 2
 # Seconds to wait for one more result that shares a transaction, and how many share one.
 _GATHERING_TIME = 0.004
 _MOST_GATHERED = 16
@@ -127,6 +129,7 @@ class Courier:
     ) -> None:
         self._outbox = outbox
         self._rate_limit = rate_limit
+        self._claims_for_each = _CLAIMED_WITHIN_LIMIT if rate_limit else _CLAIMED_AHEAD
         self._watch_run = watch_run
         self._watch: RunWatch | None = None
         self._run_is_alive = run_is_alive
@@ -214,7 +217,7 @@ class Courier:
             if destination.in_flight and not destination.latencies:
                 pause = min(pause, _FIRST_ANSWER_INTERVAL)
             # One attempt at a time finds out whether a service is back.
-            ahead = 1 if destination.failures else _CLAIMED_AHEAD * wanted
+            ahead = 1 if destination.failures else self._claims_for_each * wanted
             if destination.in_flight >= ahead:
                 self._start_senders(wanted)
                 continue
