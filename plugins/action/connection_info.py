@@ -31,9 +31,11 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.tran
     proxy_of,
     requests_version,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import (
     Layer,
     find_option,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     find_state_url,
     has_app_key,
     has_integration_key,

@@ -17,9 +17,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     may_have_data,
     size_of,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
-    Layer,
-)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import Layer
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (
     ControllerAction,
     Result,

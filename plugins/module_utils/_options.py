@@ -5,11 +5,10 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""What is in force where several places set an option: layers, their precedence, and readers of values.
+"""What is in force where several places set an option, and readers of values.
 
-A place that can set options is a :class:`Layer`: the task, the environment, ``ansible.cfg``. Layers come in a list, the
-one that counts most first. The integration key and the URL are each decided by the first layer that says anything
-about them, every other option by the first layer that sets it.
+The integration key and the URL are each decided by the first layer that says anything about them, every other option by the
+first layer that sets it.
 
 No message of this file holds a value: somebody may have put the key into the wrong option.
 """
@@ -20,10 +19,7 @@ import contextlib
 import math
 import os
 import re
-import select
-import stat
 import tempfile
-import time
 import typing as t
 from urllib.parse import urlsplit
 
@@ -48,155 +44,23 @@ from ._flashduty.push_url import (
     url_from_api_url,
     url_from_push_url,
 )
+from ._layers import (
+    BASE_URL_VARIABLE,
+    KEY_OPTIONS,
+    Layer,
+    absolute_path,
+    find_option,
+    option_for_kind,
+    sets_any,
+)
 
 DEFAULT_STATE_PATH = "~/.ansible/flashduty"
 _LONGEST_WAIT = 100 * 365 * 86400
 
-# What Flashduty's own tools call the address of the Open API.
-BASE_URL_VARIABLE = "FLASHDUTY_BASE_URL"
 
-_KEY_OPTIONS = ("integration_key", "integration_key_file", "push_url")
 _APP_KEY_OPTIONS = ("app_key", "app_key_file")
 _STATE_URL_OPTIONS = ("state_url", "state_url_file")
-# A change integration has a key of its own, whose options have this prefix.
-_CHANGE_PREFIX = "change_"
 _PATH_OPTIONS = ("ca_path", "client_cert", "client_key")
-# 24 letters and digits or more: rather a key than the name of a file.
-# Names of files have other characters than letters and digits, too, but few digits.
-_LOOKS_LIKE_A_KEY = re.compile(
-    r"[0-9A-Za-z]{24,}|(?=(?:[^0-9]{0,100}[0-9]){4})[0-9A-Za-z_+=-]{24,100}"
-)
-
-
-class Layer(t.NamedTuple):
-    """One place that can set options.
-
-    :param place: what a person calls the place.
-    :param get: returns the value of an option, or None where it is not set there.
-    :param display_name: returns how the option is written there, for messages.
-    :param folder: what relative paths are relative to; the working directory when it is None.
-    :param empty_is_unset: whether an empty text says nothing, as in the environment; else it is a mistake.
-    :param is_default: whether this is no place of its own, but what counts when no place says anything.
-    """
-
-    place: str
-    get: t.Callable[[str], t.Any]
-    display_name: t.Callable[[str], str] = str
-    folder: str | None = None
-    empty_is_unset: bool = False
-    is_default: bool = False
-
-    def value(self, option: str) -> t.Any:
-        """Return what the layer sets, or None.
-
-        :raises ConfigurationError: when it is empty where that is a mistake.
-        """
-        value = self.get(option)
-        if value == "" and isinstance(value, str):
-            if self.empty_is_unset:
-                return None
-            raise ConfigurationError(
-                f"{self.display_name(option)} is empty: give a value, or leave it out.",
-                option=option,
-            )
-        return value
-
-
-def task_layer(
-    options: t.Mapping[str, t.Any],
-    *,
-    folder: str | None = None,
-    own_key_for: str = "alert",
-    for_all: t.Container[str] = (),
-) -> Layer:
-    """Return the options of a task as a layer.
-
-    :param own_key_for: the kind of event that ``integration_key`` and its like mean here. Where it is ``change``, they
-        stand for ``change_integration_key`` and its like, which count first.
-    :param for_all: options that were set for all modules in one place. There, ``integration_key`` is the key for
-        alerts, which never serves for a change.
-    """
-
-    def name(option: str) -> str:
-        if own_key_for == "alert":
-            return option
-        plain = option[len(_CHANGE_PREFIX) :]
-        if (
-            option in _CHANGE_KEY_OPTIONS
-            and options.get(plain) is not None
-            and plain not in for_all
-            and not any(options.get(one) is not None for one in _CHANGE_KEY_OPTIONS)
-        ):
-            return plain
-        return option
-
-    return Layer("the task", lambda option: options.get(name(option)), name, folder)
-
-
-def environment_layer(environ: t.Mapping[str, str]) -> Layer:
-    """Return the ``FLASHDUTY_…`` variables as a layer. One that is empty is not set."""
-
-    def name(option: str) -> str:
-        return f"FLASHDUTY_{option.upper()}"
-
-    def get(option: str) -> str | None:
-        text = environ.get(name(option))
-        return None if text is None else without_quotes(text.strip())
-
-    return Layer("the environment", get, name, empty_is_unset=True)
-
-
-def base_url_layer(environ: t.Mapping[str, str]) -> Layer:
-    """Return FLASHDUTY_BASE_URL, which Flashduty's own tools use for the Open API, as a layer that has nothing else."""
-
-    def get(option: str) -> str | None:
-        text = environ.get(BASE_URL_VARIABLE) if option == "api_url" else None
-        return None if text is None else without_quotes(text.strip())
-
-    return Layer(
-        "the environment",
-        get,
-        lambda _option: BASE_URL_VARIABLE,
-        empty_is_unset=True,
-    )
-
-
-def ini_layer(
-    read: t.Callable[[str], str | None], *, file: str = "ansible.cfg"
-) -> Layer:
-    """Return a section of an ini file as a layer. A key without a value is not set.
-
-    :param read: returns the raw value of a key in the section, or None.
-    :param file: the file's path; relative paths in it are relative to its folder, as Ansible has it.
-    """
-
-    def get(option: str) -> str | None:
-        text = read(option)
-        return None if text is None else without_quotes(text.strip())
-
-    def name(option: str) -> str:
-        return f"{option} in section [flashduty] of {file}"
-
-    return Layer(
-        os.path.basename(file),
-        get,
-        name,
-        os.path.dirname(os.path.abspath(file)),
-        empty_is_unset=True,
-    )
-
-
-def defaults_layer(values: t.Mapping[str, t.Any]) -> Layer:
-    """Return what counts where no place says anything, as the last layer."""
-    return Layer("the defaults", values.get, lambda _option: "default", is_default=True)
-
-
-def without_quotes(text: str) -> str:
-    """Return a text without a pair of quotes around it, as Ansible reads its own configuration."""
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        inner = text[1:-1]
-        return text if text[0] in inner else inner
-    return text
 
 
 def to_boolean(value: t.Any) -> bool | None:
@@ -205,11 +69,6 @@ def to_boolean(value: t.Any) -> bool | None:
         return bool(boolean(value))
     except TypeError:
         return None
-
-
-def looks_like_a_key(text: str) -> bool:
-    """Say whether a text may be an integration key in the wrong place, so that it must not be shown."""
-    return bool(_LOOKS_LIKE_A_KEY.search(text))
 
 
 class ResolvedConnection(t.NamedTuple):
@@ -295,7 +154,9 @@ def _resolve_transport(
             if option not in _PATH_OPTIONS:
                 settings[option] = read(value, option, name)
             else:
-                settings[option] = str(value) if for_target else _absolute(value, layer)
+                settings[option] = (
+                    str(value) if for_target else absolute_path(value, layer)
+                )
             sources[option] = name
     if settings.get("client_key") and not settings.get("client_cert"):
         with _tolerated(tolerate):
@@ -323,41 +184,19 @@ def _tolerated(
 
 def has_integration_key(layers: t.Iterable[Layer], *, kind: str = "alert") -> bool:
     """Say whether any layer sets an integration key of a kind, in whichever form."""
-    return _sets_any(layers, [_for_kind(option, kind) for option in _KEY_OPTIONS])
+    return sets_any(layers, [option_for_kind(option, kind) for option in KEY_OPTIONS])
 
 
 def has_app_key(layers: t.Iterable[Layer]) -> bool:
     """Say whether any layer sets an app key, in whichever form."""
-    return _sets_any(layers, _APP_KEY_OPTIONS)
-
-
-def _sets_any(layers: t.Iterable[Layer], options: t.Sequence[str]) -> bool:
-    return any(
-        value is not None and not (value == "" and layer.empty_is_unset)
-        for layer in layers
-        for value in map(layer.get, options)
-    )
-
-
-def find_option(
-    layers: t.Iterable[Layer], option: str, *, empty_counts: bool = False
-) -> tuple[Layer | None, t.Any]:
-    """Return the first layer that sets an option, and the value; None where none does.
-
-    :param empty_counts: whether an empty text is a value wherever it stands.
-    """
-    for layer in layers:
-        value = layer.get(option) if empty_counts else layer.value(option)
-        if value is not None:
-            return layer, value
-    return None, None
+    return sets_any(layers, _APP_KEY_OPTIONS)
 
 
 def resolve_state_path(layers: t.Sequence[Layer]) -> str:
     """Return the folder of the outbox, absolute."""
     layer, value = find_option(layers, "state_path")
     return (
-        _absolute(value, layer)
+        absolute_path(value, layer)
         if layer
         else state_path_in(os.path.dirname(DEFAULT_STATE_PATH))
     )
@@ -441,26 +280,18 @@ def read_wait(value: float) -> float:
     return value
 
 
-def _for_kind(option: str, kind: str) -> str:
-    """Return the name of an option that holds a key, for alerts or for changes."""
-    return _CHANGE_PREFIX + option if kind == "change" else option
-
-
-_CHANGE_KEY_OPTIONS = tuple(_for_kind(option, "change") for option in _KEY_OPTIONS)
-
-
 def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
     for layer in layers:
         found: dict[str, str] = {}
         keyless = None
-        for option in _KEY_OPTIONS:
-            value = layer.value(_for_kind(option, kind))
+        for option in KEY_OPTIONS:
+            value = layer.value(option_for_kind(option, kind))
             if value is None:
                 continue
-            name = layer.display_name(_for_kind(option, kind))
+            name = layer.display_name(option_for_kind(option, kind))
             if option == "integration_key_file":
                 found[name] = _secret_in_file(
-                    _absolute(value, layer), name, _INTEGRATION_KEY
+                    absolute_path(value, layer), name, _INTEGRATION_KEY
                 )
             elif option == "integration_key":
                 found[name] = check_key(str(value), option, name)
@@ -482,7 +313,7 @@ def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
                 hint="Copy the push URL again, or set the integration key beside it.",
             )
     own = " (a change integration has a key of its own)" if kind == "change" else ""
-    option = _for_kind("integration_key", kind)
+    option = option_for_kind("integration_key", kind)
     places = ", ".join(
         layer.display_name(option) for layer in layers if not layer.is_default
     )
@@ -538,7 +369,7 @@ def _find_secret(
                 continue
             name = layer.display_name(option)
             if option.endswith("_file"):
-                found[name] = _secret_in_file(_absolute(value, layer), name, secret)
+                found[name] = _secret_in_file(absolute_path(value, layer), name, secret)
             else:
                 found[name] = secret.check(str(value), option, name)
         if len(set(found.values())) > 1:
@@ -549,11 +380,13 @@ def _find_secret(
     return None
 
 
-# What was read from a pipe, such as <(…) of a shell, by its path: it can be read only once.
-_READ_FROM_PIPES: dict[str, bytes] = {}
-# Seconds that whoever writes into a pipe may take.
-_LONGEST_WAIT_FOR_A_PIPE = 5.0
-_LARGEST_KEY_FILE = 64 * 1024
+def _secret_in_file(path: str, name: str, secret: _Secret) -> str:
+    # Only now: most keys stand in no file.
+    from ._key_files import secret_in_file
+
+    return secret_in_file(
+        path, name, instead_of=secret.option, what=secret.what, check=secret.check
+    )
 
 
 def remember_pipe(layers: t.Iterable[Layer]) -> None:
@@ -567,111 +400,14 @@ def remember_pipe(layers: t.Iterable[Layer]) -> None:
         ):
             with contextlib.suppress(ConfigurationError, OSError, ValueError):
                 value = layer.value(option)
-                if value is not None and _is_pipe(_absolute(value, layer)):
-                    _read_file(_absolute(value, layer))
+                if value is not None:
+                    from ._key_files import remember_pipe_at
 
-
-def _is_pipe(path: str) -> bool:
-    return stat.S_ISFIFO(os.stat(path).st_mode)
-
-
-def _read_file(path: str) -> bytes:
-    """Return what a small file holds, or a pipe once held. A pipe into which nobody writes does not hold up the run."""
-    if path in _READ_FROM_PIPES:
-        return _READ_FROM_PIPES[path]
-    # Opening a pipe waits for a writer, unless it is told not to.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
-        content = (
-            _read_pipe(descriptor)
-            if is_pipe
-            else os.read(descriptor, _LARGEST_KEY_FILE)
-        )
-    finally:
-        os.close(descriptor)
-    if is_pipe:
-        _READ_FROM_PIPES[path] = content
-    return content
-
-
-def _read_pipe(descriptor: int) -> bytes:
-    content = b""
-    deadline = time.monotonic() + _LONGEST_WAIT_FOR_A_PIPE
-    while len(content) < _LARGEST_KEY_FILE and time.monotonic() < deadline:
-        select.select([descriptor], [], [], deadline - time.monotonic())
-        try:
-            piece = os.read(descriptor, _LARGEST_KEY_FILE)
-        except BlockingIOError:
-            continue
-        if not piece:
-            # Its end, or nobody has opened it for writing yet.
-            if content or _is_over(descriptor):
-                break
-            time.sleep(0.05)
-        content += piece
-    return content
-
-
-def _is_over(descriptor: int) -> bool:
-    """Say whether a writer was there and has left; poll tells this from one that is still to come."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return any(event & select.POLLHUP for _descriptor, event in poll.poll(0))
-
-
-def content_of_key_file(path: str) -> str:
-    """Return what a file that may hold a secret says, without white space around it; nothing where it cannot be read.
-
-    A pipe is not read here: that can be done only once.
-    """
-    try:
-        if path in _READ_FROM_PIPES or stat.S_ISREG(os.stat(path).st_mode):
-            return _read_file(path).decode("utf-8", "replace").strip()
-    except (OSError, ValueError):
-        # Whoever needs it says so.
-        return ""
-    return ""
-
-
-def _secret_in_file(path: str, name: str, secret: _Secret) -> str:
-    """Return the secret in a file.
-
-    :param name: how the option is written that names the file.
-    """
-    option = f"{secret.option}_file"
-    try:
-        text = _read_file(path).decode().strip()
-    except UnicodeDecodeError:
-        problem = "is not a text file"
-    except ValueError:
-        # A NUL, which a name cannot have. Python says so in different ways.
-        path, problem = path.replace("\0", "\\0"), "cannot be read (no such name)"
-    except OSError as exc:
-        problem = f"cannot be read ({os.strerror(exc.errno) if exc.errno else type(exc).__name__})"
-    else:
-        if text.startswith("$ANSIBLE_VAULT"):
-            problem = "is encrypted with Ansible Vault, which is not read here"
-        elif text:
-            return secret.check(text, option, f"{name}: the content of {path}")
-        else:
-            problem = "is empty"
-    if not os.path.exists(path) and _LOOKS_LIKE_A_KEY.fullmatch(os.path.basename(path)):
-        # So it must not be shown.
-        raise ConfigurationError(
-            f"{name} looks like an {secret.what}, not like the path of a file.",
-            option=option,
-            hint=f"Give the key as {secret.option}, or the path of a file that holds it.",
-        )
-    raise ConfigurationError(
-        f"{name}: the file {path} {problem}.",
-        option=option,
-        hint=f"Give the path of a file that holds nothing but the {secret.what}.",
-    )
+                    remember_pipe_at(absolute_path(value, layer))
 
 
 def _find_url(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
-    push_option = _for_kind("push_url", kind)
+    push_option = option_for_kind("push_url", kind)
     for layer in layers:
         push_url, api_url = layer.value(push_option), layer.value("api_url")
         push_name = layer.display_name(push_option)
@@ -719,21 +455,6 @@ def _conflict(names: t.Sequence[str], what: str) -> ConfigurationError:
         option=names[0],
         hint="Set only one of them.",
     )
-
-
-def _absolute(value: t.Any, layer: Layer) -> str:
-    written = os.path.expandvars(str(value))
-    path = os.path.expanduser(written)
-    if path == "~" or path.startswith("~/"):
-        raise ConfigurationError(
-            "A path begins with ~, but there is no home directory: HOME is not set, and the user id has no name.",
-            option="",
-            hint="Write the whole path, or set HOME.",
-        )
-    if path != written:
-        # A home directory, which HOME may name relative to the working directory.
-        return os.path.abspath(path)
-    return os.path.normpath(os.path.join(layer.folder or os.getcwd(), path))
 
 
 def _boolean(value: t.Any, option: str, name: str) -> bool:

@@ -25,7 +25,8 @@ from ._flashduty.events import (
 )
 from ._flashduty.redaction import Redactor
 from ._flashduty.texts import inert_from_outside
-from ._options import resolve_connection, task_layer
+from ._layers import task_layer
+from ._options import resolve_connection
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

@@ -13,6 +13,7 @@ itself: somebody may have put the key into the wrong option.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from .connection import DEFAULT_API_URL, PATHS
@@ -24,6 +25,21 @@ _KEY_HINT = (
 )
 _EXAMPLES = {"api_url": "", "push_url": f"{PATHS['alert']}?integration_key=…"}
 _INTEGRATIONS = {"alert": "an alert integration", "change": "a change integration"}
+# 24 letters and digits or more: rather a key than the name of a file.
+# Names of files have other characters than letters and digits, too, but few digits.
+_LIKE_A_KEY = re.compile(
+    r"[0-9A-Za-z]{24,}|(?=(?:[^0-9]{0,100}[0-9]){4})[0-9A-Za-z_+=-]{24,100}"
+)
+
+
+def looks_like_a_key(text: str) -> bool:
+    """Say whether a text may be an integration key in the wrong place, so that it must not be shown."""
+    return bool(_LIKE_A_KEY.search(text))
+
+
+def is_like_a_key(text: str) -> bool:
+    """Say whether a text as a whole may be a key."""
+    return bool(_LIKE_A_KEY.fullmatch(text))
 
 
 def check_key(text: str, option: str, name: str) -> str:

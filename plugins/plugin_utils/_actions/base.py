@@ -40,14 +40,16 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
     Redactor,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import (
     Layer,
+    task_layer,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     ResolvedConnection,
     remember_pipe,
     resolve_connection,
     resolve_open_api,
     resolve_outbox,
-    task_layer,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (
     failure,

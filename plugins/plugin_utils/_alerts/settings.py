@@ -23,12 +23,16 @@ from dataclasses import dataclass, field, fields
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
     parse_duration,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.push_url import (
+    looks_like_a_key,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import (
     Layer,
     find_option,
-    looks_like_a_key,
-    to_boolean,
     without_quotes,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    to_boolean,
 )
 
 RAISING_STATUSES = ("Critical", "Warning", "Info")

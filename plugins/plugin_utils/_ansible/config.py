@@ -19,12 +19,14 @@ import os
 import typing as t
 
 from ansible import constants as C
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import (
     Layer,
     base_url_layer,
     defaults_layer,
     environment_layer,
     ini_layer,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     state_path_in,
 )
 

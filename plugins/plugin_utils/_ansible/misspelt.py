@@ -20,7 +20,7 @@ import typing as t
 from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
     configurable_options,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import (
     BASE_URL_VARIABLE,
 )
 

@@ -26,7 +26,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
     HIDDEN,
     Redactor,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._key_files import (
     content_of_key_file,
 )
 

@@ -18,7 +18,7 @@ from ansible.template import Templar
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
     parse_duration,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import Layer
+from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import Layer
 
 from .._alerts.model import AlertOverrides
 from .._alerts.run_context import LOCALHOST

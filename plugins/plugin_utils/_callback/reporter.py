@@ -58,7 +58,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
         Redactor,
     )
-    from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import (
         Layer,
     )
 

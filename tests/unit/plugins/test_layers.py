@@ -33,6 +33,7 @@ FLOORS = (
     ("_alerts", "_processes", "_ini"),
     ("_send_event",),
     ("_argspec", "_options"),
+    ("_key_files", "_layers"),
     ("_flashduty",),
 )
 # The same inside the core, where files of one floor may import each other. What is not named is on the ground floor.

@@ -19,19 +19,21 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.conn
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import (
     Layer,
-    ResolvedConnection,
     environment_layer,
-    has_integration_key,
     ini_layer,
+    task_layer,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+    ResolvedConnection,
+    has_integration_key,
     read_wait,
     resolve_connection,
     resolve_count,
     resolve_open_api,
     resolve_outbox,
     state_path_in,
-    task_layer,
 )
 from hypothesis import given
 from hypothesis import strategies as st

@@ -11,7 +11,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import (
     environment_layer,
     ini_layer,
 )
