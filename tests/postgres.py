@@ -144,6 +144,8 @@ class Wire:
         self._listener.listen()
         self._lose_answer_to = b""
         self._refuse_after_that = False
+        self._hang_after = b""
+        self._is_closed = threading.Event()
         self.refuses = False
         self.connections = 0
         # How often a client has asked and waited for the answer, connecting included.
@@ -154,6 +156,7 @@ class Wire:
         return self
 
     def __exit__(self, *_exc_info: object) -> None:
+        self._is_closed.set()
         self._listener.close()
         shutil.rmtree(self._folder)
 
@@ -164,6 +167,10 @@ class Wire:
         """
         self._refuse_after_that = refuse_after_that
         self._lose_answer_to = text.encode()
+
+    def hang_after(self, text: str) -> None:
+        """Let the server have the next statement that holds a text, and say nothing to anybody from then on."""
+        self._hang_after = text.encode()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -201,6 +208,11 @@ class Wire:
                             self._lose_answer_to = b""
                             self.refuses = self._refuse_after_that
                     (server if side is client else client).sendall(data)
+                    if side is client and self._hang_after and self._hang_after in data:
+                        self._hang_after = b""
+                        # Neither of the two learns that the other one is gone.
+                        self._is_closed.wait()
+                        return
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,12 @@ from .model import LostConnection, NewerOutbox, OutboxError, OutboxLocation
 DRIVER_VERSION = psycopg.__version__
 # Seconds, for connecting and for any one statement.
 DEADLINE = 2.0
+# Seconds that a transaction may wait for its next statement: one whose controller has gone from the network holds locks
+# until the server notices, which can take hours.
+_LONGEST_PAUSE = 10.0
+# The same where it cannot know that it waits: seconds of silence, seconds between questions without an answer, and how
+# many there are. Ignored by sockets that are files.
+_KEEPALIVES = {"idle": 5, "interval": 2, "count": 3}
 # Seconds that the offset of the database's clock is believed.
 _CLOCK_LIFETIME = 60.0
 # Seconds after which a connection that was not used is not trusted: firewalls and poolers end those without a word.
@@ -42,11 +48,18 @@ _Question = tuple[bytes, Values]
 # Unlike the monotonic clock, this one goes on while the machine sleeps.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
+_LIMITS = {
+    "statement_timeout": int(DEADLINE * 1000),
+    "idle_in_transaction_session_timeout": int(_LONGEST_PAUSE * 1000),
+    **{f"tcp_keepalives_{name}": number for name, number in _KEEPALIVES.items()},
+}
 _HELLO = (
     "SELECT extract(epoch FROM clock_timestamp())::double precision,"
-    f" set_config('statement_timeout', '{int(DEADLINE * 1000)}', false),"
     " current_setting('transaction_read_only')::boolean,"
-    " (SELECT max(version) FROM flashduty_schema)"
+    " (SELECT max(version) FROM flashduty_schema), "
+    + ", ".join(
+        f"set_config('{name}', '{number}', false)" for name, number in _LIMITS.items()
+    )
 )
 _SIZE = (
     "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class"
@@ -125,7 +138,11 @@ class PostgresDatabase:
         with self._translated_errors():
             if not self._is_greeted:
                 return self._greet(db, question)
-            return db.execute(*question).fetchall()
+            cursor = db.execute(*question)
+            if self._pipeline is not None:
+                # The server counts how long it waits for us only from here.
+                self._pipeline.sync()
+            return cursor.fetchall()
 
     def run(self, sql: str, values: Values | None = None) -> int:
         """See ``Database``."""
@@ -248,7 +265,7 @@ class PostgresDatabase:
             raise
 
     def _take_hello(
-        self, there: float, _setting: str, is_read_only: bool, version: int | None
+        self, there: float, is_read_only: bool, version: int | None, *_limits: str
     ) -> None:
         self._take_time(there)
         if (version or 0) > schema.VERSION:

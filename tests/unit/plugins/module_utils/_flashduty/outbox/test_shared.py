@@ -291,6 +291,44 @@ def test_somebody_elses_lock_is_not_waited_for(
         assert waiting(outbox) == ["b"]
 
 
+def test_what_a_controller_holds_that_is_gone_from_the_network_is_given_back(
+    location: OutboxLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The driver is imported with it.
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+        postgresql,
+    )
+
+    shorter = postgresql._HELLO.replace("'10000'", "'500'")
+    assert shorter != postgresql._HELLO
+    monkeypatch.setattr(postgresql, "_HELLO", shorter)
+    with Wire(location.url) as wire, open_outbox(
+        OutboxLocation(location.path, wire.url)
+    ) as gone, open_outbox(location) as other:
+        other.add(WEB, [alert("a")])
+        wire.hang_after("pg_advisory_xact_lock")
+        with pytest.raises(OutboxError, match="no answer within 2 seconds"):
+            gone.claim(WEB, "gone", limit=9, lease=15, rate_limit=900)
+        claimed, _pause = other.claim(WEB, "other", limit=9, lease=15, rate_limit=900)
+
+        assert [event.key for event in claimed] == ["a"]
+
+
+def test_a_server_without_a_free_connection_is_a_database_that_is_away(
+    location: OutboxLocation, postgres: PostgresServer
+) -> None:
+    user = "user_of_few_connections"
+    postgres.run(f"CREATE ROLE {user} LOGIN CONNECTION LIMIT 0")
+    full = OutboxLocation(location.path, postgres.url_of(location.url, user, "x"))
+    warnings: list[str] = []
+    with open_with_fallback(full, warn=warnings.append) as outbox:
+        outbox.add(WEB, [alert("a")])
+        kind = outbox.kind
+
+    assert kind == "sqlite"
+    assert f'too many connections for role "{user}". The local outbox in' in warnings[0]
+
+
 def test_a_read_only_database_is_told_at_once(location: OutboxLocation) -> None:
     open_outbox(location).close()
     read_only = OutboxLocation(
