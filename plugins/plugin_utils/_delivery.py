@@ -178,7 +178,7 @@ class Delivery:
         return self._with_outbox(lambda outbox: _is_expected(outbox, origin), False)
 
     def tell_progress(self, message: dict[str, t.Any]) -> None:
-        """Tell the courier how far the run is; see ``run_watch.py``. What it cannot take at once is left out."""
+        """Tell the courier how far the run is; see ``run_progress.py``. What it cannot take at once is left out."""
         if self._watch is not None:
             self._write_message({"progress": message})
 
@@ -220,6 +220,12 @@ class Delivery:
             self._has_own_events = True
             self._wake_courier()
         return stored
+
+    def expect_events(self) -> None:
+        """Have a courier ready: a task has failed, and its event will follow when it is composed."""
+        if self._connections and self._courier is None:
+            self._start_courier()
+            self._write_message({"wake": True})
 
     def flush(self, timeout: float, *, alone: float = 0.0) -> DeliveryReport:
         """Let the courier empty the outbox and end, and return how things stand then.
@@ -347,24 +353,27 @@ class Delivery:
 
     def _start_courier(self) -> None:
         """Start a courier, and give it all through its standard input: arguments and environment are no secret."""
+        self._courier = None
         from ._processes import start_courier
 
-        self._dropped += self._with_outbox(lambda outbox: outbox.prune(), 0)
-        run = self._run
-        if run is not None:
-            # It may be another outbox than the one that the run began with.
-            self._with_outbox(lambda outbox: _begin_run(outbox, run), None)
         keys = [connection.integration_key for connection in self._connections.values()]
         keys += self.location.secrets
         try:
-            self._courier = start_courier(keys=keys)
+            courier = start_courier(keys=keys)
             # A courier that does not read must not hold up the run.
-            os.set_blocking(self._courier.stdin.fileno(), False)  # type: ignore[union-attr]
+            os.set_blocking(courier.stdin.fileno(), False)  # type: ignore[union-attr]
         except OSError as exc:
             self._warn(
                 f"the courier cannot be started ({exc.strerror}): events wait in {self.location}."
             )
             return
+        # While it starts; it does nothing until it is told where the outbox is.
+        self._dropped += self._with_outbox(lambda outbox: outbox.prune(), 0)
+        run = self._run
+        if run is not None:
+            # It may be another outbox than the one that the run began with.
+            self._with_outbox(lambda outbox: _begin_run(outbox, run), None)
+        self._courier = courier
         self._write_message(
             {
                 "start": {

@@ -15,11 +15,11 @@ do by lines of JSON on its standard input, never by arguments or the environment
 ``{"connection": {…}}``
     An integration to deliver for: the fields of ``Connection``.
 ``{"wake": true}``
-    There may be something new in the outbox.
+    There may be something new in the outbox, or will be in a moment.
 ``{"run": {…}}``
     The run is to be watched; see ``RunWatch.from_message``.
 ``{"progress": {…}}``
-    How far it is; see ``run_watch.py``.
+    How far it is; see ``run_progress.py``.
 ``{"finish": seconds, "retry": false}``
     The run has ended well: empty the outbox within that time, and end. Without ``retry`` a failed attempt is the last one;
     by default others follow within the time.
@@ -63,16 +63,14 @@ from .outbox import (
     open_outbox,
     remove_delivered,
 )
-from .outbox.runs import RunLedger
 from .processes import WatchedProcess, process_name
 from .retry import RetryPolicy
-from .run_watch import Progress, RunWatch
-
-if t.TYPE_CHECKING:
-    from .outbox import Outbox
+from .run_progress import Progress
 
 if t.TYPE_CHECKING:
     from .client import Client
+    from .outbox import Outbox
+    from .run_watch import RunWatch
 
 # Seconds that a courier goes on after its run was killed.
 AFTER_KILL = 60.0
@@ -144,6 +142,7 @@ class Courier:
         # Whether a failed attempt is followed by another one before the deadline.
         self._retries_at_end = True
         self._max_in_flight = max_in_flight
+        self._is_ready = False
         self._senders = 0
         # For the coordinating thread: messages of the run, and results of attempts.
         self._inbox: queue.SimpleQueue[t.Any] = queue.SimpleQueue()
@@ -275,11 +274,19 @@ class Courier:
             self._destinations.setdefault(
                 connection.fingerprint, _Destination(connection)
             )
+        elif "wake" in news:
+            self._get_ready()
         elif "run" in news and self._watch_run is not None:
             self._watch = self._watch_run(news["run"])
         elif "finish" in news:
             self._retries_at_end = news.get("retry", True)
             self._set_deadline(float(news["finish"]))
+
+    def _get_ready(self) -> None:
+        """Have what sends imported before the first event is there: that takes a third of the time until it goes out."""
+        if not self._is_ready:
+            self._is_ready = True
+            threading.Thread(target=_import_client, daemon=True).start()
 
     def _detect_run_exit(self) -> None:
         """Notice when the run is gone without a finish."""
@@ -485,6 +492,12 @@ def _make_client(connection: Connection) -> Client:
     return Client(connection)
 
 
+def _import_client() -> None:
+    """Import what sends, in a thread of its own: nothing else waits for it. What is wrong with it is told by a sender."""
+    with contextlib.suppress(Exception):
+        from . import client  # noqa: F401
+
+
 def _read_messages(
     courier: Courier, progress: Progress, lines: t.Iterable[str]
 ) -> None:
@@ -588,13 +601,19 @@ def main() -> None:
     with _open_outbox(location, has_events=bool(on_exit.events)) as outbox:
         on_exit.add_to(outbox)
         progress = Progress()
+
+        def watch_run(message: dict[str, t.Any]) -> RunWatch:
+            # Only now: most runs are not watched.
+            from .outbox.runs import RunLedger
+            from .run_watch import RunWatch
+
+            return RunWatch.from_message(RunLedger(outbox), message, progress)
+
         courier = Courier(
             outbox,
             max_in_flight=start["max_in_flight"],
             rate_limit=start["rate_limit"],
-            watch_run=lambda message: RunWatch.from_message(
-                RunLedger(outbox), message, progress
-            ),
+            watch_run=watch_run,
             run_is_alive=lambda: not run.has_ended(),
         )
         threading.Thread(

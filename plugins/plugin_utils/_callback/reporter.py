@@ -365,6 +365,7 @@ class RunReporter:
         integration = self._integrations.of(variables)
         if integration is None:
             return
+        self._delivery.expect_events()
         if outcome.status == "unreachable":
             from .._ansible.machines import silent_machines
 
