@@ -62,6 +62,7 @@ class Redactor:
         self._values = SecretValues(secrets)
         # The labels of many alerts are the same few texts.
         self._redact_short = functools.lru_cache(maxsize=512)(self._redact)
+        self._clean_short_name = functools.lru_cache(maxsize=512)(self._clean_name)
 
     def add(
         self, secrets: t.Iterable[str | None] = (), *, keys: t.Iterable[str | None] = ()
@@ -71,6 +72,7 @@ class Redactor:
         added = [self._values.add(secrets), self._keys.add(keys)]
         if any(added):
             self._redact_short.cache_clear()
+            self._clean_short_name.cache_clear()
 
     def redact(self, text: str) -> str:
         """Return the text with every secret replaced by ``[hidden]``."""
@@ -94,8 +96,15 @@ class Redactor:
 
     def clean_name(self, text: object) -> str:
         """Return the name of a host, group or file in one line. It is masked for keys only, or nobody would know it."""
-        name = " ".join(clean_text(text).split())
-        return self._keys.mask(name, HIDDEN)
+        name = str(text)
+        return (
+            self._clean_short_name(name)
+            if len(name) < _SHORT
+            else self._clean_name(name)
+        )
+
+    def _clean_name(self, name: str) -> str:
+        return self._keys.mask(" ".join(clean_text(name).split()), HIDDEN)
 
     def clean_labels(self, labels: t.Mapping[t.Any, t.Any]) -> dict[str, str]:
         """Return labels whose names and values may leave, and that are not empty."""

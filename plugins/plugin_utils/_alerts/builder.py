@@ -320,7 +320,10 @@ class AlertBuilder:
         }
         ordered.update(chosen)
         labels = {
-            self._redactor.clean(name).strip(): self._label(name, str(text), chosen)
+            # Names of ours are no secrets, whatever words are.
+            (
+                self._redactor.clean(name).strip() if name in chosen else name
+            ): self._label(name, str(text), chosen)
             for name, text in ordered.items()
             if text and name.strip()
         }

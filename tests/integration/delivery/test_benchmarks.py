@@ -27,7 +27,10 @@ FIGURES = [
 
 WHAT = {
     "passing": ("hosts × 5 tasks, nothing fails", "memory of that run"),
-    "failing": ("failing hosts, answers in 100 ms, all delivered at exit",),
+    "failing": (
+        "failing hosts, answers in 100 ms, all delivered at exit",
+        "the same without limits, immediate answers",
+    ),
     "alert_event": ("alert_event on",),
     "outbox": ("one event into the outbox",),
     "runs": ("looking for missed runs",),

@@ -519,6 +519,17 @@ def test_the_name_of_a_host_steers_nothing(name: str, shown: str) -> None:
         assert not text.startswith("[TPL]")
 
 
+def test_a_secret_renames_no_label_of_ours() -> None:
+    builder = alerts(secrets=["resource", "secret-name"])
+    subject = builder.subject(OUTCOME, "Critical")
+    overrides = AlertOverrides(labels={"secret-name": "1"})
+
+    event, _labels = builder.failure(subject, OUTCOME, overrides, now=1)
+
+    assert event.labels["resource"] == "web1"
+    assert "secret-name" not in event.labels, "a person's own one is masked"
+
+
 def test_a_label_that_is_masked_is_told() -> None:
     warnings: list[str] = []
     builder = alerts(warnings, secrets=["production-1"])
