@@ -56,14 +56,19 @@ def test_a_host_without_facts_has_all_its_other_variables(
     """ansible-core goes another way where there are no facts, which is to be as good."""
     searches: list[object] = []
     search = connection_loader.all
-    monkeypatch.setattr(
-        connection_loader, "all", lambda **how: searches.append(how) or search(**how)
-    )
+
+    def noted(**how: t.Any) -> t.Any:
+        searches.append(how)
+        return search(**how)
+
+    monkeypatch.setattr(connection_loader, "all", noted)
 
     variables = collected(play)
 
     assert searches == [], "this takes a third of the time"
-    assert [variables[f"of_{level}"] for level in ("play", "task", "host", "group")] == [
+    assert [
+        variables[f"of_{level}"] for level in ("play", "task", "host", "group")
+    ] == [
         1,
         2,
         3,
