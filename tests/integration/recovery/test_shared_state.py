@@ -141,6 +141,7 @@ def test_a_database_that_refuses_is_not_the_trouble_of_the_run(
     # What only the database knows stays open until a run reaches it.
     assert (full.rc, after_full) == (2, ["h1", "h2"]), full.output
     assert words("No space left on device. The local outbox in") in words(full.output)
+    assert words("the database knows stay open until then") in words(full.output)
     assert "Flashduty: 1 alert raised." in full.output
     assert (rotated.rc, after_rotated) == (2, ["h1", "h2", "h3"]), rotated.output
     assert words("password authentication failed") in words(rotated.output)

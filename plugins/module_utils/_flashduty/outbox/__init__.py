@@ -207,7 +207,7 @@ def fallback_notice(location: OutboxLocation) -> str:
     """Return what a person is told when the local outbox serves in the place of the database."""
     return (
         f"The local outbox in {location.path} is used instead; what it holds moves to the database as soon as a run"
-        " reaches it again."
+        " reaches it again. Alerts that only the database knows stay open until then."
     )
 
 
