@@ -24,8 +24,11 @@ from .texts import clean_text
 __all__ = ["DEFAULT_PATTERNS", "HIDDEN", "Redactor"]
 
 HIDDEN = "[hidden]"
-# Characters. More than anybody reads, and so much that nobody can make a run slow.
-LONGEST_TEXT = 1_000_000
+# Characters of a text that may leave. Many times what an alert shows, and so few that no machine can make a run slow: to look
+# through ten thousand takes some hundredths of a second.
+LONGEST_TEXT = 50_000
+# The same of a text in the result of a module, which may be a table of thousands of alerts.
+_LONGEST_RESULT = 1_000_000
 # What is not looked at again at the place where such a text was cut: longer than a private key.
 _CUT_MARGIN = 20_000
 _SHORT = 256
@@ -86,10 +89,12 @@ class Redactor:
     ) -> str:
         """Return a text that may leave: without control characters and secrets, and of no more than some length.
 
+        A text of more than ``LONGEST_TEXT`` characters loses its middle.
+
         :param limit: in characters.
         :param cut: makes a text shorter, such as ``cut_middle``; where it is missing, the end goes.
         """
-        redacted = self._redact_bounded(clean_text(text))
+        redacted = self._redact_bounded(clean_text(text), LONGEST_TEXT)
         if limit is None or len(redacted) <= limit:
             return redacted
         return cut(redacted, limit) if cut is not None else redacted[:limit]
@@ -116,7 +121,7 @@ class Redactor:
     def redact_data(self, data: t.Any) -> t.Any:
         """Return plain data (dictionaries, lists, scalars) with every secret in its texts replaced."""
         if isinstance(data, str):
-            return self._redact_bounded(data)
+            return self._redact_bounded(data, _LONGEST_RESULT)
         if isinstance(data, dict):
             return {
                 self.redact_data(key): self.redact_data(value)
@@ -126,11 +131,11 @@ class Redactor:
             return [self.redact_data(item) for item in data]
         return data
 
-    def _redact_bounded(self, text: str) -> str:
+    def _redact_bounded(self, text: str, longest: int) -> str:
         """Return a text of any length redacted, without its middle where it is very long."""
-        if len(text) <= LONGEST_TEXT:
+        if len(text) <= longest:
             return self.redact(text)
-        half = LONGEST_TEXT // 2
+        half = longest // 2
         margin = max(_CUT_MARGIN, self._values.longest)
         # A secret that lies across the cut is hidden with what goes.
         head = self.redact(text[: half + margin])[:-margin]

@@ -135,10 +135,13 @@ class _View(t.NamedTuple):
 
 
 def _views(text: str, *, with_space: bool) -> t.Iterator[_View]:
-    """Yield the text decoded in each way by itself, and in all ways at once, several times over."""
+    """Yield the text decoded in each way by itself, once and twice, and in all ways at once, several times over."""
     encodings = [one for one in _ENCODINGS if any(mark in text for mark in one.marks)]
     for encoding in encodings:
-        yield _decode(text, encoding.pattern)
+        view = _decode(text, encoding.pattern)
+        yield view
+        if any(mark in view.text for mark in encoding.marks):
+            yield _decode(view.text, encoding.pattern, view)
     if with_space and "+" in text:
         yield _decode(text, _FORM)
     if not encodings:

@@ -17,9 +17,10 @@ import pytest
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
     DEFAULT_PATTERNS,
     HIDDEN,
+    LONGEST_TEXT,
     Redactor,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 KEY = "e3a17c52f09b4d68a1c45be7d2036f94"
@@ -63,6 +64,8 @@ def test_a_known_secret_is_hidden_however_it_is_written(
     )
 
 
+# What stands before it may be taken for the beginning of another encoding.
+@example(secret="\x80", write=WRITINGS["encoded twice"], around="\\")
 @given(
     secret=st.text(min_size=1, max_size=40),
     write=st.sampled_from(list(WRITINGS.values())),
@@ -334,3 +337,21 @@ def test_a_megabyte_of_prose_stays_as_it_is() -> None:
 
     assert len(text) > 900_000
     assert Redactor([KEY], DEFAULT_PATTERNS).redact(text) == text
+
+
+def test_of_a_huge_text_only_both_ends_are_looked_through_and_shown() -> None:
+    looked_at = []
+
+    class Counting(Redactor):
+        def redact(self, text: str) -> str:
+            looked_at.append(len(text))
+            return super().redact(text)
+
+    # Secrets everywhere, so that one lies across each cut, too.
+    text = "first. " + f"password=abc123 {KEY} " * 50_000 + " last."
+    shown = Counting([KEY], DEFAULT_PATTERNS).clean(text)
+
+    assert sum(looked_at) < 3 * LONGEST_TEXT
+    assert shown.startswith("first. password=[hidden]") and shown.endswith(" last.")
+    assert "\n…\n" in shown and len(shown) < 2 * LONGEST_TEXT
+    assert "abc123" not in shown and KEY[:6] not in shown and KEY[-6:] not in shown
