@@ -500,7 +500,7 @@ def test_a_damaged_outbox_ends_the_courier(
     wait_until(courier.has_begun)
     move_aside(str(tmp_path))
 
-    assert courier.process.wait(10) == 1
+    assert courier.process.wait(60) == 1
     assert "was replaced" in courier.close()
 
 
@@ -591,7 +591,7 @@ def test_the_temporary_folder_of_a_killed_run_goes_when_all_is_delivered(
 
     pid = killed_run(folder, connection, is_temporary=is_temporary)
 
-    wait_until(lambda: has_ended(pid), 10)
+    wait_until(lambda: has_ended(pid), 60)
     assert delivered(flashduty) == ["a"]
     assert folder.exists() is not is_temporary
 
@@ -655,7 +655,7 @@ def test_a_run_that_ended_well_raises_no_alert(
     courier.tell(finish=5)
     courier.vanish()
 
-    assert courier.process.wait(10) == 0
+    assert courier.process.wait(60) == 0
     assert delivered(flashduty) == []
 
 
