@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import re
 import tempfile
-import time
 
 import pytest
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.volatile import (
@@ -17,6 +16,8 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.volatil
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.tools.growth import grows_with_length
 
 names = st.text("abcdefghijklmnopqrstuvwxyz_", max_size=20)
 
@@ -54,11 +55,4 @@ def test_the_name_that_a_large_public_playbook_showed() -> None:
     ],
 )  # fmt: skip
 def test_no_text_takes_long(unit: str) -> None:
-    seconds = []
-    for length in (25_000, 100_000):
-        started = time.process_time()
-        even_out((unit * length)[:length])
-        seconds.append(time.process_time() - started)
-
-    # Four times the length takes four times as long; what grows with its square would take sixteen times.
-    assert seconds[1] < max(0.3, 10 * seconds[0])
+    assert grows_with_length(even_out, unit)
