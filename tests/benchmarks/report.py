@@ -40,9 +40,10 @@ machine, so look at how ours compares with the others, not at the seconds.
 
 Medians of {rounds} rounds on {where}.
 
-A failing host costs the run some two milliseconds. Half of them go into collecting its variables, which may silence or
-change the alert, and which tell what is secret; the others into composing the event and writing it down. The courier
-needs a third of a second of a processor in all. Where the forks of the run leave no processor free, both show in full.
+Where the forks of a run leave no processor free, a failing host costs about a third of what the run itself takes for it.
+Half of that is memory, which each fork of a worker makes the run copy again. The other half goes into collecting the host's
+variables, which may silence or change the alert, and which tell what is secret, into composing the event, and into writing
+it down.
 
 *One that posts each* is a small callback that waits for each answer before the run goes on, as most notification callbacks
 do. *Bare sessions* are eight threads that do nothing but post one ready-made event again and again.
