@@ -218,6 +218,10 @@ class PlayVariables:
         from .._ansible.run_secrets import can_be_rendered_again
 
         of_author = AlertOverrides()
+        masked = mask_overrides(overrides, own, of_author)
+        if masked == mask_overrides(overrides, own, overrides):
+            # Whose words they are makes no difference, so nothing is rendered once more.
+            return masked
         others = variables.without_what_the_machine_says()
         written = [
             others.all.get(name) for name in (LABELS, DESCRIPTION, *self._label_vars)
