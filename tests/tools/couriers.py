@@ -19,11 +19,16 @@ class Courier(t.NamedTuple):
     parent: int
     arguments: bytes
     environment: bytes
-    files: list[str]
 
     def serves(self, folder: Path) -> bool:
         """Say whether it has a file of this folder open."""
-        return any(file.startswith(str(folder)) for file in self.files)
+        with contextlib.suppress(OSError):
+            for file in Path(f"/proc/{self.pid}/fd").iterdir():
+                # It opens and closes some all the time.
+                with contextlib.suppress(OSError):
+                    if os.readlink(file).startswith(str(folder)):
+                        return True
+        return False
 
 
 def couriers() -> t.Iterator[Courier]:
@@ -43,5 +48,4 @@ def couriers() -> t.Iterator[Courier]:
                 parent=int(after_name.split()[1]),
                 arguments=arguments,
                 environment=(process / "environ").read_bytes(),
-                files=[os.readlink(file) for file in (process / "fd").iterdir()],
             )
