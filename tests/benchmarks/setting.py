@@ -35,6 +35,8 @@ if t.TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 CORE_FOLDER = ROOT / "plugins" / "module_utils"
+# Requests a minute, by default; a tenth of them in any second.
+RATE_LIMIT = 900
 FORKS = 10
 # Events in one transaction, when an outbox is filled.
 _MOST_ADDED = 1_000

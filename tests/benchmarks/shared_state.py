@@ -17,6 +17,7 @@ from tests.benchmarks.measuring import Contender, Figure, take_turns
 from tests.benchmarks.setting import (
     FAILING,
     PASSING,
+    RATE_LIMIT,
     Runs,
     Setting,
     callback_on,
@@ -36,8 +37,6 @@ if t.TYPE_CHECKING:
     )
 
 _CONTROLLERS = 6
-# The default.
-_RATE_LIMIT = 900
 _KINDS = ("sqlite", "postgresql")
 
 Measure = t.Callable[[Setting, PostgresServer], list[Figure]]
@@ -246,7 +245,7 @@ def measure_controllers(setting: Setting, server: PostgresServer) -> list[Figure
     with Emulator(latency=0.02) as emulator:
         connection = connection_to(emulator)
         # As many as the limit lets through in eight seconds; the last ones follow others of their keys.
-        events = min(setting.events, _RATE_LIMIT // 10 * 8)
+        events = min(setting.events, RATE_LIMIT // 10 * 8)
         keys = events * 9 // 10
 
         def deliver(kind: str) -> float:
@@ -255,7 +254,7 @@ def measure_controllers(setting: Setting, server: PostgresServer) -> list[Figure
             _fill_in_order(location, connection, events, keys)
             started = time.monotonic()
             couriers = [
-                start_courier(location, connection, rate_limit=_RATE_LIMIT)
+                start_courier(location, connection, rate_limit=RATE_LIMIT)
                 for _number in range(_CONTROLLERS)
             ]
             for courier in couriers:
@@ -263,8 +262,8 @@ def measure_controllers(setting: Setting, server: PostgresServer) -> list[Figure
             seconds = time.monotonic() - started
             times = _check_order(emulator, events)
             busiest[kind] = max(busiest[kind], _most_in_a_second(times))
-            assert busiest[kind] <= _RATE_LIMIT // 10, f"{busiest[kind]} in a second"
-            share = events / (times[-1] - times[0]) / (_RATE_LIMIT / 10)
+            assert busiest[kind] <= RATE_LIMIT // 10, f"{busiest[kind]} in a second"
+            share = events / (times[-1] - times[0]) / (RATE_LIMIT / 10)
             reached[kind].append(share)
             return seconds
 
@@ -282,7 +281,7 @@ def measure_controllers(setting: Setting, server: PostgresServer) -> list[Figure
             {"SQLite": shares["sqlite"]},
             at_least=True,
             note=(
-                f"at most {busiest['postgresql']} requests in any second of {_RATE_LIMIT // 10} allowed;"
+                f"at most {busiest['postgresql']} requests in any second of {RATE_LIMIT // 10} allowed;"
                 f" {events:,} events, each once, none out of order"
             ),
         )
