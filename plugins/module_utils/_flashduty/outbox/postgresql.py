@@ -32,6 +32,9 @@ DEADLINE = 2.0
 # Seconds that a transaction may wait for its next statement: one whose controller has gone from the network holds locks
 # until the server notices, which can take hours.
 _LONGEST_PAUSE = 10.0
+# Seconds that a transaction may take in all, where the server knows of that (from version 17 on): one that is cut off in
+# the middle of what it sends does not count as one that waits.
+_LONGEST_TRANSACTION = 60.0
 # The same where it cannot know that it waits: seconds of silence, seconds between questions without an answer, and how
 # many there are. Ignored by sockets that are files.
 _KEEPALIVES = {"idle": 5, "interval": 2, "count": 3}
@@ -60,6 +63,8 @@ _HELLO = (
     + ", ".join(
         f"set_config('{name}', '{number}', false)" for name, number in _LIMITS.items()
     )
+    + ", CASE WHEN current_setting('server_version_num')::integer >= 170000 THEN"
+    f" set_config('transaction_timeout', '{int(_LONGEST_TRANSACTION * 1000)}', false) END"
 )
 _SIZE = (
     "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class"
@@ -265,7 +270,7 @@ class PostgresDatabase:
             raise
 
     def _take_hello(
-        self, there: float, is_read_only: bool, version: int | None, *_limits: str
+        self, there: float, is_read_only: bool, version: int | None, *_limits: str | None
     ) -> None:
         self._take_time(there)
         if (version or 0) > schema.VERSION:
