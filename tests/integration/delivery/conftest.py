@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import shutil
-import subprocess
 import time
 import typing as t
 from collections import Counter
@@ -196,27 +195,3 @@ def stage(tmp_path: Path, cores: list[Core], flashduty: Emulator) -> t.Iterator[
     stage = Stage(tmp_path, cores[-1], flashduty)
     yield stage
     stage.close()
-
-
-@pytest.fixture
-def mount(tmp_path: Path) -> t.Iterator[t.Callable[[str, str], Path]]:
-    """Mount a file system in memory, or skip the test where that is not allowed."""
-    mounted: list[Path] = []
-
-    def mount(name: str, options: str) -> Path:
-        place = tmp_path / name
-        place.mkdir(exist_ok=True)
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "flashduty-test", str(place)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-        mounted.append(place)
-        return place
-
-    yield mount
-    for place in mounted:
-        subprocess.run(["umount", "-l", str(place)], check=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import socket
 import subprocess
 import sys
@@ -339,6 +340,43 @@ def test_a_server_without_a_free_connection_is_a_database_that_is_away(
 
     assert kind == "sqlite"
     assert f'too many connections for role "{user}". The local outbox in' in warnings[0]
+
+
+def test_a_full_disk_of_the_server_takes_nothing_that_is_in_the_outbox(
+    location: OutboxLocation,
+    postgres: PostgresServer,
+    mount: t.Callable[[str, str], Path],
+) -> None:
+    # Where the server may enter. The tables and their indexes take some 500 kB.
+    disk = mount(f"{postgres.folder}/disk", "size=2m")
+    added: list[str] = []
+
+    def add_until_there_is_no_room(outbox: Outbox) -> None:
+        for number in range(1000):
+            # What repeats itself would be compressed.
+            text = random.Random(number).randbytes(5000).hex()
+            event = AlertEvent.create(
+                title_rule="t",
+                event_status="Critical",
+                alert_key=str(number),
+                description=text,
+            )
+            outbox.add(WEB, [event])
+            added.append(event.alert_key)
+
+    with postgres.tablespace(location.url, disk) as url, open_outbox(
+        OutboxLocation(location.path, url)
+    ) as outbox:
+        with pytest.raises(OutboxError, match="No space left on device"):
+            add_until_there_is_no_room(outbox)
+        assert waiting(outbox) == added
+        assert len(added) > 10
+        # What is full can still be emptied, and used on when there is room again.
+        subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
+        outbox.add(WEB, [alert("after")])
+        events, _pause = outbox.claim(WEB, "courier", limit=999, lease=15)
+
+    assert [event.key for event in events] == [*added, "after"]
 
 
 def test_a_read_only_database_is_told_at_once(location: OutboxLocation) -> None:
