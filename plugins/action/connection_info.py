@@ -35,11 +35,13 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import 
     Layer,
     find_option,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._open_api_options import (
+    has_app_key,
+    resolve_open_api,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     find_state_url,
-    has_app_key,
     has_integration_key,
-    resolve_open_api,
     resolve_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base import (

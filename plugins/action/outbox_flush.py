@@ -38,8 +38,10 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.base i
 
 if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-        IntegrationStatus,
         Outbox,
+    )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.answers import (
+        IntegrationStatus,
     )
 
 

@@ -11,36 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
-# Statuses are imported where they are needed: the callback wants the names of options alone, at each start of Ansible.
-
-
-def connection_argument_spec() -> dict[str, t.Any]:
-    """Return a fresh argument spec of the options that say how to reach Flashduty, and where the state is.
-
-    There are no defaults: an option that the task does not set may be set elsewhere.
-    """
-    return {
-        "integration_key": {"type": "str", "no_log": True},
-        "integration_key_file": {"type": "path", "no_log": False},
-        "push_url": {"type": "str", "no_log": True},
-        "api_url": {"type": "str"},
-        "validate_certs": {"type": "bool"},
-        "ca_path": {"type": "path"},
-        "client_cert": {"type": "path"},
-        "client_key": {"type": "path", "no_log": False},
-        "use_proxy": {"type": "bool"},
-        "timeout": {"type": "float"},
-        "retries": {"type": "int"},
-        "state_path": {"type": "path"},
-        "state_url": {"type": "str", "no_log": True},
-        "state_url_file": {"type": "path", "no_log": False},
-        # All modules take what follows, so that one module_defaults serves all: the key for changes, and the Open API's.
-        "change_integration_key": {"type": "str", "no_log": True},
-        "change_integration_key_file": {"type": "path", "no_log": False},
-        "change_push_url": {"type": "str", "no_log": True},
-        "app_key": {"type": "str", "no_log": True},
-        "app_key_file": {"type": "path", "no_log": False},
-    }
+from ._connection_argspec import connection_argument_spec
+from ._flashduty.events import ALERT_STATUSES, CHANGE_STATUSES
 
 
 def _channel_argument_spec() -> dict[str, t.Any]:
@@ -98,8 +70,6 @@ def _sending_argument_spec() -> dict[str, t.Any]:
 
 def alert_event_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
-    from ._flashduty.events import ALERT_STATUSES
-
     return {
         **connection_argument_spec(),
         **_sending_argument_spec(),
@@ -127,8 +97,6 @@ def alert_event_argument_spec() -> dict[str, t.Any]:
 
 def change_event_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
-    from ._flashduty.events import CHANGE_STATUSES
-
     return {
         **connection_argument_spec(),
         **_sending_argument_spec(),
@@ -144,11 +112,6 @@ def change_event_argument_spec() -> dict[str, t.Any]:
         "link": {"type": "str"},
         "labels": {"type": "dict"},
     }
-
-
-def configurable_options() -> set[str]:
-    """Return the options of modules that the environment and ansible.cfg may hold, too."""
-    return {*connection_argument_spec(), "max_in_flight", "rate_limit"}
 
 
 def outbox_info_argument_spec() -> dict[str, t.Any]:
@@ -221,8 +184,6 @@ def close_alerts_argument_spec() -> dict[str, t.Any]:
 
 def deployment_step_argument_spec() -> dict[str, t.Any]:
     """Return a fresh argument spec, shared by the module and the action plugin."""
-    from ._flashduty.events import ALERT_STATUSES
-
     return {
         **connection_argument_spec(),
         "step": {

@@ -29,23 +29,18 @@ from ._flashduty.connection import (
     DEFAULT_API_URL,
     PATHS,
     Connection,
-    OpenApiConnection,
 )
 from ._flashduty.errors import ConfigurationError
 from ._flashduty.outbox.model import OutboxLocation
 from ._flashduty.push_url import (
     change_url_beside,
-    check_app_key,
     check_key,
     key_from_push_url,
     origin,
-    server_from_api_url,
-    server_from_push_url,
     url_from_api_url,
     url_from_push_url,
 )
 from ._layers import (
-    BASE_URL_VARIABLE,
     KEY_OPTIONS,
     Layer,
     absolute_path,
@@ -58,7 +53,6 @@ DEFAULT_STATE_PATH = "~/.ansible/flashduty"
 _LONGEST_WAIT = 100 * 365 * 86400
 
 
-_APP_KEY_OPTIONS = ("app_key", "app_key_file")
 _STATE_URL_OPTIONS = ("state_url", "state_url_file")
 _PATH_OPTIONS = ("ca_path", "client_cert", "client_key")
 
@@ -99,7 +93,7 @@ def resolve_connection(
     """
     key, key_source = _find_key(layers, kind)
     url, url_source = _find_url(layers, kind)
-    settings, sources = _resolve_transport(
+    settings, sources = resolve_transport(
         layers, for_target=for_target, tolerate=tolerate
     )
     sources.update(integration_key=key_source, api_url=url_source)
@@ -108,32 +102,7 @@ def resolve_connection(
     )
 
 
-class ResolvedOpenApi(t.NamedTuple):
-    """How the Open API is reached, and which place set what of it.
-
-    :param sources: see :class:`ResolvedConnection`.
-    """
-
-    connection: OpenApiConnection
-    sources: t.Mapping[str, str]
-
-
-def resolve_open_api(layers: t.Sequence[Layer]) -> ResolvedOpenApi:
-    """Find out how the Open API is reached.
-
-    :param layers: the one that counts most first.
-    :raises ConfigurationError: names the option, the problem and what is allowed, never a value.
-    """
-    key, key_source = _find_app_key(layers)
-    url, url_source = _find_server(layers)
-    settings, sources = _resolve_transport(layers, for_target=False, tolerate=None)
-    sources.update(app_key=key_source, api_url=url_source)
-    return ResolvedOpenApi(
-        OpenApiConnection(integration_key=key, url=url, **settings), sources
-    )
-
-
-def _resolve_transport(
+def resolve_transport(
     layers: t.Sequence[Layer],
     *,
     for_target: bool,
@@ -187,11 +156,6 @@ def has_integration_key(layers: t.Iterable[Layer], *, kind: str = "alert") -> bo
     return sets_any(layers, [option_for_kind(option, kind) for option in KEY_OPTIONS])
 
 
-def has_app_key(layers: t.Iterable[Layer]) -> bool:
-    """Say whether any layer sets an app key, in whichever form."""
-    return sets_any(layers, _APP_KEY_OPTIONS)
-
-
 def resolve_state_path(layers: t.Sequence[Layer]) -> str:
     """Return the folder of the outbox, absolute."""
     layer, value = find_option(layers, "state_path")
@@ -223,7 +187,7 @@ def find_state_url(layers: t.Sequence[Layer]) -> tuple[str, str]:
 
     :raises ConfigurationError: names the option and the place, never a value.
     """
-    found = _find_secret(layers, _STATE_URL_OPTIONS, _STATE_URL)
+    found = find_secret(layers, _STATE_URL_OPTIONS, _STATE_URL)
     return found or ("", "")
 
 
@@ -324,23 +288,7 @@ def _find_key(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
     )
 
 
-def _find_app_key(layers: t.Sequence[Layer]) -> tuple[str, str]:
-    found = _find_secret(layers, _APP_KEY_OPTIONS, _APP_KEY)
-    if found:
-        return found
-    # The vars of a play have no app key: that layer names it as the task does.
-    names = dict.fromkeys(
-        layer.display_name("app_key") for layer in layers if not layer.is_default
-    )
-    places = ", ".join(name for name in names if name != BASE_URL_VARIABLE)
-    raise ConfigurationError(
-        "There is no app key, which the Open API needs: an integration key does not serve there.",
-        option="app_key",
-        hint=f"Set one of {places}, or app_key_file in the same way.",
-    )
-
-
-class _Secret(t.NamedTuple):
+class Secret(t.NamedTuple):
     """A secret that an option holds, or a file that another option names.
 
     :param what: what a person calls it.
@@ -352,13 +300,12 @@ class _Secret(t.NamedTuple):
     check: t.Callable[[str, str, str], str]
 
 
-_INTEGRATION_KEY = _Secret("integration_key", "integration key", check_key)
-_APP_KEY = _Secret("app_key", "app key", check_app_key)
-_STATE_URL = _Secret("state_url", "connection URI", _check_state_url)
+_INTEGRATION_KEY = Secret("integration_key", "integration key", check_key)
+_STATE_URL = Secret("state_url", "connection URI", _check_state_url)
 
 
-def _find_secret(
-    layers: t.Sequence[Layer], options: t.Sequence[str], secret: _Secret
+def find_secret(
+    layers: t.Sequence[Layer], options: t.Sequence[str], secret: Secret
 ) -> tuple[str, str] | None:
     """Return what the first layer says that says anything, and how it is written there."""
     for layer in layers:
@@ -380,7 +327,7 @@ def _find_secret(
     return None
 
 
-def _secret_in_file(path: str, name: str, secret: _Secret) -> str:
+def _secret_in_file(path: str, name: str, secret: Secret) -> str:
     # Only now: most keys stand in no file.
     from ._key_files import secret_in_file
 
@@ -434,19 +381,6 @@ def _find_url(layers: t.Sequence[Layer], kind: str) -> tuple[str, str]:
             name = found.display_name("push_url")
             return change_url_beside(str(push_url), name), name
     return DEFAULT_API_URL + PATHS[kind], "default"
-
-
-def _find_server(layers: t.Sequence[Layer]) -> tuple[str, str]:
-    """Return the address of the server, which the push URL names where nothing else does, and its place."""
-    layer, api_url = find_option(layers, "api_url")
-    if layer:
-        name = layer.display_name("api_url")
-        return server_from_api_url(str(api_url), name), name
-    layer, push_url = find_option(layers, "push_url")
-    if layer:
-        name = layer.display_name("push_url")
-        return server_from_push_url(str(push_url), name), name
-    return DEFAULT_API_URL, "default"
 
 
 def _conflict(names: t.Sequence[str], what: str) -> ConfigurationError:

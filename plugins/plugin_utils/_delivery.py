@@ -36,10 +36,12 @@ if t.TYPE_CHECKING:
     )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
         FailoverOutbox,
-        IntegrationStatus,
         OpenAlert,
         Outbox,
         PendingAlert,
+    )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.answers import (
+        IntegrationStatus,
     )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
         Run,

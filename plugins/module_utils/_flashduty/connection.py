@@ -34,22 +34,6 @@ class Wording(t.NamedTuple):
     hints: t.Mapping[str, str] = {}
 
 
-_OPEN_API = Wording(
-    request="request",
-    key="app key",
-    url_options="api_url",
-    hints={
-        "InvalidParameter": "Check the options of the task.",
-        "Unauthorized": "Check app_key or app_key_file: an integration key does not serve here."
-        " App keys are made in the Flashduty console, under the account.",
-        "AccessDenied": "The account that the app key belongs to may not do this: give it the right to manage the"
-        " channel, or use the key of an account that has it.",
-        "RequestTooFrequently": "Make fewer calls: an account may make 50 a second and 1,000 a minute.",
-        "RouteNotFound": "The URL is wrong: check api_url (the default is https://api.flashcat.cloud).",
-    },
-)
-
-
 @dataclass(frozen=True)
 class Connection:
     """How to reach one integration.
@@ -110,15 +94,3 @@ class Connection:
         """
         text = f"flashduty\n{self.kind}\n{self.integration_key}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class OpenApiConnection(Connection):
-    """How to reach the Open API.
-
-    :param integration_key: the app key, which takes the place of an integration key.
-    :param url: the address of the API, without the path of a call.
-    """
-
-    parameter: t.ClassVar[str] = "app_key"
-    wording: t.ClassVar[Wording] = _OPEN_API

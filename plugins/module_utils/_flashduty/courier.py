@@ -55,13 +55,15 @@ from .errors import ConfigurationError, FlashdutyError
 from .events import create
 from .outbox import (
     LEASE,
-    ClaimedEvent,
     DamagedOutbox,
     OpenAlert,
     OutboxError,
     OutboxLocation,
     open_outbox,
     remove_delivered,
+)
+from .outbox.answers import (
+    ClaimedEvent,
 )
 from .processes import WatchedProcess, process_name
 from .retry import RetryPolicy

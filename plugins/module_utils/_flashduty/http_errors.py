@@ -18,15 +18,17 @@ import typing as t
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from .api_errors import (
+    ApiError,
+    is_retryable_status,
+)
 from .connection import Connection
 from .errors import (
-    ApiError,
     ConfigurationError,
     ConnectionFailed,
     FlashdutyError,
     TimeoutReached,
     UnexpectedResponse,
-    is_retryable_status,
 )
 from .redaction import Redactor
 

@@ -23,7 +23,6 @@ from .connection import Connection
 from .errors import FlashdutyError, TimeoutReached
 from .events import AlertEvent, Event
 from .outbox import (
-    ClaimedEvent,
     DatabaseAway,
     OpenAlert,
     OutboxError,
@@ -33,6 +32,9 @@ from .outbox import (
     open_in_run,
     open_outbox,
     run_page,
+)
+from .outbox.answers import (
+    ClaimedEvent,
 )
 from .processes import process_name
 

@@ -23,13 +23,13 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
-    OpenApiConnection,
-)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
     FlashdutyError,
     InvalidEvent,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.open_api_connection import (
+    OpenApiConnection,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     OutboxError,
@@ -44,11 +44,13 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import 
     Layer,
     task_layer,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._open_api_options import (
+    resolve_open_api,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     ResolvedConnection,
     remember_pipe,
     resolve_connection,
-    resolve_open_api,
     resolve_outbox,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._send_event import (

@@ -17,7 +17,7 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.flashcat.flashduty.plugins.module_utils._argspec import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._connection_argspec import (
     configurable_options,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import (

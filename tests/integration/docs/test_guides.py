@@ -20,7 +20,7 @@ from pathlib import Path
 import jinja2
 import pytest
 import yaml
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.api_errors import (
     API_ERRORS,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (

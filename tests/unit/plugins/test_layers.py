@@ -32,7 +32,8 @@ FLOORS = (
     ("_ansible", "_delivery"),
     ("_alerts", "_processes", "_ini"),
     ("_send_event",),
-    ("_argspec", "_options"),
+    ("_argspec", "_open_api_options"),
+    ("_connection_argspec", "_options"),
     ("_key_files", "_layers"),
     ("_flashduty",),
 )

@@ -24,40 +24,33 @@ from . import run_page
 from .model import (
     FILE_NAME,
     LEASE,
-    ClaimedEvent,
     DamagedOutbox,
     DatabaseAway,
-    DatabaseReport,
-    IntegrationStatus,
     LostConnection,
     NewerOutbox,
     OpenAlert,
     OutboxError,
     OutboxLocation,
     PendingAlert,
-    QueueStatus,
     new_write_id,
 )
 
 if t.TYPE_CHECKING:
+    from .answers import DatabaseReport
     from .failover import FailoverOutbox
     from .queue import Outbox
 
 __all__ = [
     "FILE_NAME",
     "LEASE",
-    "ClaimedEvent",
     "DamagedOutbox",
     "DatabaseAway",
-    "DatabaseReport",
-    "IntegrationStatus",
     "LostConnection",
     "NewerOutbox",
     "OpenAlert",
     "OutboxError",
     "OutboxLocation",
     "PendingAlert",
-    "QueueStatus",
     "check_database",
     "fallback_notice",
     "is_usable",
@@ -124,6 +117,8 @@ def check_database(location: OutboxLocation) -> DatabaseReport:
     try:
         from .postgresql_check import check
     except ImportError as exc:
+        from .answers import DatabaseReport
+
         return DatabaseReport(_no_driver(exc))
     return check(location)
 

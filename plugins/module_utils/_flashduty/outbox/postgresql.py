@@ -270,7 +270,11 @@ class PostgresDatabase:
             raise
 
     def _take_hello(
-        self, there: float, is_read_only: bool, version: int | None, *_limits: str | None
+        self,
+        there: float,
+        is_read_only: bool,
+        version: int | None,
+        *_limits: str | None,
     ) -> None:
         self._take_time(there)
         if (version or 0) > schema.VERSION:

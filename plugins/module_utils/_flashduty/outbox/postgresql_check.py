@@ -16,7 +16,13 @@ import re
 import typing as t
 
 from . import schema
-from .model import DatabaseReport, OutboxError, OutboxLocation
+from .answers import (
+    DatabaseReport,
+)
+from .model import (
+    OutboxError,
+    OutboxLocation,
+)
 from .postgresql import DRIVER_VERSION, PostgresDatabase
 
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")

@@ -26,16 +26,18 @@ from ..events import Event
 from ..processes import is_gone
 from . import pending as pending_alerts
 from . import run_page
+from .answers import (
+    ClaimedEvent,
+    IntegrationStatus,
+    QueueStatus,
+)
 from .database import Database, Values
 from .ledger import LedgerWrite, Seen
 from .model import (
     LEASE,
-    ClaimedEvent,
     DamagedOutbox,
-    IntegrationStatus,
     OpenAlert,
     PendingAlert,
-    QueueStatus,
     new_write_id,
 )
 from .rate_limit import WINDOW, allowance, bucket_of

@@ -25,13 +25,15 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import 
     ini_layer,
     task_layer,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._open_api_options import (
+    resolve_open_api,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._options import (
     ResolvedConnection,
     has_integration_key,
     read_wait,
     resolve_connection,
     resolve_count,
-    resolve_open_api,
     resolve_outbox,
     state_path_in,
 )

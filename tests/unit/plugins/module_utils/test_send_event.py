@@ -9,11 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.flashcat.flashduty.plugins.module_utils import _argspec
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.api_errors import (
+    ApiError,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.client import (
     Receipt,
-)
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
-    ApiError,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
     FIELDS,

@@ -21,6 +21,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.api_errors import (
+    API_ERRORS,
+    ApiError,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.client import (
     Client,
     parse_retry_after,
@@ -33,8 +37,6 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.conn
     Connection,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
-    API_ERRORS,
-    ApiError,
     ConfigurationError,
     ConnectionFailed,
     FlashdutyError,

@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.api_errors import (
     API_ERRORS,
     ApiError,
+    is_retryable_status,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
     ConnectionFailed,
     FlashdutyError,
     InvalidEvent,
     TimeoutReached,
     UnexpectedResponse,
-    is_retryable_status,
 )
 
 # Flashduty Alert Event API documentation.

@@ -14,9 +14,6 @@ import pytest
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.clock import (
     Clock,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
-    OpenApiConnection,
-)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     FlashdutyError,
     UnexpectedResponse,
@@ -24,6 +21,9 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.erro
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.open_api import (
     ApiAnswer,
     OpenApiClient,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.open_api_connection import (
+    OpenApiConnection,
 )
 
 from tests.emulator.control import Emulator

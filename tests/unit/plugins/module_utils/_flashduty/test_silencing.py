@@ -13,15 +13,15 @@ import pytest
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.clock import (
     Clock,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
-    OpenApiConnection,
-)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
     FlashdutyError,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.open_api import (
     OpenApiClient,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.open_api_connection import (
+    OpenApiConnection,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.silences import (
     Silence,

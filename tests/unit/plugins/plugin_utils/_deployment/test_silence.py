@@ -10,11 +10,11 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
-    OpenApiConnection,
-)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConfigurationError,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.open_api_connection import (
+    OpenApiConnection,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._deployment.silence import (
     DeploymentSilence,

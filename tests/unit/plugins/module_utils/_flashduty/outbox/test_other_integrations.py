@@ -14,11 +14,13 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     ChangeEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    IntegrationStatus,
     OpenAlert,
     OutboxLocation,
     PendingAlert,
     open_outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.answers import (
+    IntegrationStatus,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
     Outbox,

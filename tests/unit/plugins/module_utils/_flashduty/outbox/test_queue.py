@@ -12,8 +12,10 @@ import random
 import typing as t
 
 import pytest
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.api_errors import (
     ApiError,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
     ConnectionFailed,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
@@ -21,11 +23,13 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     ChangeEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    ClaimedEvent,
     OpenAlert,
     OutboxLocation,
     PendingAlert,
     open_outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.answers import (
+    ClaimedEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
     Outbox,
