@@ -51,8 +51,10 @@ if t.TYPE_CHECKING:
         Connection,
     )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-        OpenAlert,
         Outbox,
+    )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
+        OpenAlert,
     )
 
 CRITERIA = ("alert_key", "host", "playbook", "older_than")

@@ -36,8 +36,10 @@ if t.TYPE_CHECKING:
     )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
         FailoverOutbox,
-        OpenAlert,
         Outbox,
+    )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
+        OpenAlert,
         PendingAlert,
     )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.answers import (

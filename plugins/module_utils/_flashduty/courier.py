@@ -56,11 +56,13 @@ from .events import create
 from .outbox import (
     LEASE,
     DamagedOutbox,
-    OpenAlert,
     OutboxError,
     OutboxLocation,
     open_outbox,
     remove_delivered,
+)
+from .outbox.alerts import (
+    OpenAlert,
 )
 from .outbox.answers import (
     ClaimedEvent,

@@ -24,7 +24,6 @@ from .errors import FlashdutyError, TimeoutReached
 from .events import AlertEvent, Event
 from .outbox import (
     DatabaseAway,
-    OpenAlert,
     OutboxError,
     OutboxLocation,
     may_have_data,
@@ -32,6 +31,9 @@ from .outbox import (
     open_in_run,
     open_outbox,
     run_page,
+)
+from .outbox.alerts import (
+    OpenAlert,
 )
 from .outbox.answers import (
     ClaimedEvent,

@@ -14,7 +14,7 @@ from .base import as_utc
 from .tables import table
 
 if t.TYPE_CHECKING:
-    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
         OpenAlert,
         PendingAlert,
     )

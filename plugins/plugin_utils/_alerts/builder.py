@@ -21,7 +21,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     LABELS_LIMIT,
     AlertEvent,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
     OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
@@ -36,7 +36,13 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.text
     inert,
 )
 
-from .model import AlertOverrides, TaskOutcome, TaskReference
+from .model import (
+    AlertOverrides,
+)
+from .outcomes import (
+    TaskOutcome,
+    TaskReference,
+)
 from .recovery import COMPLETE, PASSED
 from .run_context import LOCALHOST, RunContext
 from .settings import Settings

@@ -20,11 +20,13 @@ from dataclasses import dataclass, replace
 from .model import Circumstances, Place, digest, name_digest
 
 if t.TYPE_CHECKING:
-    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
         OpenAlert,
     )
 
-    from .model import TaskOutcome
+    from .outcomes import (
+        TaskOutcome,
+    )
 
 
 @dataclass(frozen=True)

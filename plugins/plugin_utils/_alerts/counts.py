@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
     OpenAlert,
     PendingAlert,
 )

@@ -44,16 +44,6 @@ def name_digest(name: str) -> str:
 EVERY_NAME = name_digest("*")
 
 
-class TaskIdentity(t.NamedTuple):
-    """What stays the same about a task from run to run, and from checkout to checkout."""
-
-    play: str
-    role: str
-    file: str
-    name: str
-    action: str
-
-
 @dataclass(frozen=True)
 class Place:
     """A task and the way to it: play, roles and files with the variables and loop items they were included with.
@@ -142,43 +132,6 @@ class Items(t.NamedTuple):
     every: frozenset[str] | None = frozenset()
     succeeded: frozenset[str] = frozenset()
     failed: frozenset[str] = frozenset()
-
-
-class TaskReference(t.NamedTuple):
-    """A task, for keys (``identity``) and for people (the rest)."""
-
-    identity: TaskIdentity
-    line: int
-    source: str
-    """The absolute path of its file on this controller: to read it, never to send it."""
-    path: str
-    """The file as people know it, and the line."""
-    display_name: str
-    role: str
-    action: str
-    no_log: bool
-    handler: bool = False
-
-
-class TaskOutcome(t.NamedTuple):
-    """A task that failed on a host, or a host that did not answer."""
-
-    host: str
-    task: TaskReference
-    status: t.Literal["failed", "unreachable"]
-    ignored: bool
-    censored: bool
-    message: str
-    stdout: str = ""
-    stderr: str = ""
-    rc: int | None = None
-    failed_items: tuple[tuple[str, str], ...] = ()
-    delegated_to: str | None = None
-    place: Place | None = None
-    items: Items = Items()
-    run_once: bool = False
-    silent_machines: tuple[str, ...] = ()
-    """The machines that did not answer, when it is unreachable: the host, or those that it delegated to."""
 
 
 class AlertOverrides(t.NamedTuple):

@@ -29,7 +29,7 @@ from .causes import causes_of, details_of
 from .model import EVERY_NAME, Items
 
 if t.TYPE_CHECKING:
-    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
         OpenAlert,
     )
 

@@ -14,7 +14,9 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from .model import TaskIdentity
+from .outcomes import (
+    TaskIdentity,
+)
 
 if t.TYPE_CHECKING:
     from .run_context import RunContext

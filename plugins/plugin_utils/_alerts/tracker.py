@@ -13,7 +13,7 @@ import time
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
     OpenAlert,
     PendingAlert,
 )
@@ -39,7 +39,14 @@ if t.TYPE_CHECKING:
         Redactor,
     )
 
-    from .model import Circumstances, Place, TaskOutcome, TaskReference
+    from .model import (
+        Circumstances,
+        Place,
+    )
+    from .outcomes import (
+        TaskOutcome,
+        TaskReference,
+    )
     from .recorder import RunSummary
     from .run_context import RunContext
     from .settings import Settings

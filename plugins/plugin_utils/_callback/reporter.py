@@ -52,7 +52,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
         Connection,
     )
-    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
         OpenAlert,
     )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
@@ -62,7 +62,12 @@ if t.TYPE_CHECKING:
         Layer,
     )
 
-    from .._alerts.model import AlertOverrides, TaskOutcome
+    from .._alerts.model import (
+        AlertOverrides,
+    )
+    from .._alerts.outcomes import (
+        TaskOutcome,
+    )
     from .._alerts.recorder import RunSummary
     from .._alerts.settings import Settings
     from .._alerts.tracker import AlertTracker

@@ -16,7 +16,7 @@ import typing as t
 from .._alerts.settings import Settings
 
 if t.TYPE_CHECKING:
-    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
         OpenAlert,
     )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (

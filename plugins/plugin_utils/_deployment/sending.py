@@ -33,10 +33,12 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     DamagedOutbox,
-    OpenAlert,
     OutboxLocation,
     may_have_data,
     open_in_run,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
+    OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.retry import (
     RetryPolicy,

@@ -15,8 +15,10 @@ import typing as t
 import uuid
 
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    OpenAlert,
     OutboxError,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
+    OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
     Redactor,

@@ -314,7 +314,7 @@ def test_a_fault_is_found(file: str, line: str, fault: str) -> None:
     ("file", "line"),
     [
         ("callback/x.py", "from ..plugin_utils._callback.plugin import Plugin"),
-        ("plugin_utils/_alerts/x.py", "from .model import TaskOutcome"),
+        ("plugin_utils/_alerts/x.py", "from .outcomes import TaskOutcome"),
         ("plugin_utils/_ansible/x.py", "from ansible.playbook.task import Task\ntask._uuid"),
         ("action/x.py", "self._task.args"),
         ("module_utils/_flashduty/courier.py", "from .client import Client\nos._exit(1)"),

@@ -28,10 +28,8 @@ from .model import (
     DatabaseAway,
     LostConnection,
     NewerOutbox,
-    OpenAlert,
     OutboxError,
     OutboxLocation,
-    PendingAlert,
     new_write_id,
 )
 
@@ -47,10 +45,8 @@ __all__ = [
     "DatabaseAway",
     "LostConnection",
     "NewerOutbox",
-    "OpenAlert",
     "OutboxError",
     "OutboxLocation",
-    "PendingAlert",
     "check_database",
     "fallback_notice",
     "is_usable",

@@ -16,9 +16,11 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
+from .alerts import (
+    OpenAlert,
+)
 from .database import Database
 from .details import Details, causes_in, left_of, united
-from .model import OpenAlert
 from .statements import in_clause, parts
 
 # What this process has last seen of open alerts: their details as text, by integration and key.

@@ -11,8 +11,11 @@ from __future__ import annotations
 import json
 import typing as t
 
+from .alerts import (
+    OpenAlert,
+    PendingAlert,
+)
 from .database import Database, Values
-from .model import OpenAlert, PendingAlert
 
 
 def remember(

@@ -26,6 +26,10 @@ from ..events import Event
 from ..processes import is_gone
 from . import pending as pending_alerts
 from . import run_page
+from .alerts import (
+    OpenAlert,
+    PendingAlert,
+)
 from .answers import (
     ClaimedEvent,
     IntegrationStatus,
@@ -36,8 +40,6 @@ from .ledger import LedgerWrite, Seen
 from .model import (
     LEASE,
     DamagedOutbox,
-    OpenAlert,
-    PendingAlert,
     new_write_id,
 )
 from .rate_limit import WINDOW, allowance, bucket_of

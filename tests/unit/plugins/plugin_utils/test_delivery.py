@@ -20,9 +20,11 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     AlertEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    OpenAlert,
     OutboxLocation,
     open_outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
+    OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils import _processes
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._delivery import (

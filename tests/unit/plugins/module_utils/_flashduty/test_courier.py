@@ -31,10 +31,12 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     FILE_NAME,
-    OpenAlert,
     OutboxError,
     OutboxLocation,
     open_outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
+    OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
     Outbox,

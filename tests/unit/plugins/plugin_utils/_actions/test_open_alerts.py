@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
     OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._actions.open_alerts import (

@@ -29,6 +29,8 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.model i
     Circumstances,
     Items,
     Place,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.outcomes import (
     TaskIdentity,
     TaskOutcome,
     TaskReference,

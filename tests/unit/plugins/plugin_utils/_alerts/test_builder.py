@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
     AlertEvent,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
     OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
@@ -31,6 +31,8 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.builder
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.model import (
     AlertOverrides,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.outcomes import (
     TaskIdentity,
     TaskOutcome,
     TaskReference,

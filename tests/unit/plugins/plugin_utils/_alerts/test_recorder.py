@@ -12,10 +12,12 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.model i
     Circumstances,
     Items,
     Place,
+    name_digest,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.outcomes import (
     TaskIdentity,
     TaskOutcome,
     TaskReference,
-    name_digest,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.recorder import (
     RunRecorder,

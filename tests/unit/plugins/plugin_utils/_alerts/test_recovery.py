@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 import pytest
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
     OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts import (
@@ -26,10 +26,12 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.model i
     Circumstances,
     Items,
     Place,
+    name_digest,
+)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.outcomes import (
     TaskIdentity,
     TaskOutcome,
     TaskReference,
-    name_digest,
 )
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.recorder import (
     RunRecorder,

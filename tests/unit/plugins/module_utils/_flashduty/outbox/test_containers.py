@@ -42,7 +42,8 @@ LEASE = 1.0
 CONTAINER = """
 import json, os, sys
 from _flashduty.events import AlertEvent
-from _flashduty.outbox import OpenAlert, OutboxLocation, new_write_id, open_failover
+from _flashduty.outbox import OutboxLocation, new_write_id, open_failover
+from _flashduty.outbox.alerts import OpenAlert
 
 name, folder, service = sys.argv[1:]
 location = OutboxLocation(folder, sys.stdin.read())

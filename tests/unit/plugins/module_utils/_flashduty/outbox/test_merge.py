@@ -18,13 +18,15 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
     AlertEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
-    OpenAlert,
     OutboxError,
     OutboxLocation,
-    PendingAlert,
     new_write_id,
     open_failover,
     open_outbox,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
+    OpenAlert,
+    PendingAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.merge import (
     merge,

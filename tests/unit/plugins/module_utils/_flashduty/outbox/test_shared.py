@@ -26,13 +26,15 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     LEASE,
-    OpenAlert,
     OutboxError,
     OutboxLocation,
     new_write_id,
     open_failover,
     open_outbox,
     open_with_fallback,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
+    OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
     Outbox,

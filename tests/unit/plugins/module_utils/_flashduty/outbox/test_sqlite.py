@@ -31,12 +31,14 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.even
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox import (
     DamagedOutbox,
     NewerOutbox,
-    OpenAlert,
     OutboxError,
     OutboxLocation,
     may_have_data,
     open_outbox,
     schema,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
+    OpenAlert,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.model import (
     FILE_NAME,
