@@ -328,7 +328,7 @@ class Courier:
         self._unsettled.append(result)
         if not result.sent:
             return
-        if error is None or error.http_status is not None:
+        if result.is_answered:
             destination.latencies.append(result.seconds)
         if error is None:
             # A success that began before the latest failure tells nothing about now.
@@ -383,9 +383,7 @@ class Courier:
                 (event, error) for event, error in tried if error and error.permanent
             ],
             unsent=[result.job.event for result in self._unsettled if not result.sent],
-            ages={
-                result.job.event.id: now - result.ended_at for result in self._unsettled
-            },
+            ages={result.job.event.id: result.age(now) for result in self._unsettled},
         )
         self._unsettled.clear()
 
@@ -409,6 +407,11 @@ class _Destination:
         self.first_sent_at: float | None = None
         self.latencies: collections.deque[float] = collections.deque(maxlen=_LATENCIES)
 
+    @property
+    def least_latency(self) -> float:
+        """How many seconds the fastest of the latest answers took; 0 while there is none."""
+        return min(self.latencies, default=0.0)
+
     def wanted_in_flight(self, rate_limit: int, ceiling: int, now: float) -> int:
         """Return how many requests at a time it takes to reach the rate limit, and no more.
 
@@ -422,7 +425,7 @@ class _Destination:
             seconds = sum(self.latencies) / len(self.latencies)
         elif self.latencies:
             # The fastest: where nothing else sets a limit, the others have waited for this process itself.
-            seconds = min(self.latencies)
+            seconds = self.least_latency
         else:
             seconds = now - (self.first_sent_at or now)
         rate = max(1, rate_limit // 10) if rate_limit else _OWN_RATE
@@ -454,6 +457,19 @@ class _Result:
     sent: bool = True
     seconds: float = 0.0
     ended_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the service, or something in front of it, has answered."""
+        return self.sent and (self.error is None or self.error.http_status is not None)
+
+    def age(self, now: float) -> float:
+        """Return how many seconds ago it began to leave the rate limit; see ``outbox/rate_limit.py``.
+
+        :param now: by the same clock as ``ended_at``.
+        """
+        least = self.job.destination.least_latency if self.is_answered else 0.0
+        return now - self.ended_at + least
 
 
 def _sender(jobs: queue.SimpleQueue[_Job], inbox: queue.SimpleQueue[t.Any]) -> None:

@@ -480,7 +480,7 @@ class Outbox:
     def _note_requests(self, requests: t.Iterable[tuple[str, float]]) -> None:
         """Count requests: the last thing in a transaction, since all couriers write the same rows.
 
-        :param requests: the integration of each, and how many seconds ago it has ended.
+        :param requests: the integration of each, and how many seconds ago it began to leave the limit.
         """
         now = self._database.now()
         counts = Counter(
@@ -519,7 +519,8 @@ class Outbox:
         :param failed: to be tried again; their claims end.
         :param undeliverable: refused for good; they are kept aside with the reason.
         :param unsent: claimed, but not tried; their claims end.
-        :param ages: how many seconds ago attempts have ended, by the ids of their events; now, where that is not said.
+        :param ages: how many seconds ago attempts began to leave the rate limit, by the ids of their events: see
+            ``rate_limit.py``; now, where that is not said.
         """
         ages = ages or {}
         delivered, failed, undeliverable = (

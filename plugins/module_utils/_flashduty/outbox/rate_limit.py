@@ -6,7 +6,13 @@
 # Do not use this from other collections or standalone plugins/modules!
 """How many requests the rate limit allows now. Pure arithmetic.
 
-Requests are counted in buckets: by the tenth of a second in which they ended, rounded up.
+A request counts from its claim until a second, and a minute, after it began to leave the limit. That is the time that
+the fastest answer takes before its end. Nobody knows when in between it reached the service. But the part of its way that
+came after that, and the part of a later request's way that comes before, take at least as long as the fastest answer. So
+two that follow one another in the limit reach the service a whole second apart, and it never sees more than the limit, in
+whichever second it counts; however long an answer takes, the limit is reached.
+
+Requests are counted in buckets: by the tenth of a second in which they began to leave, rounded up.
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ _SHORTEST_PAUSE = 0.01
 
 
 def bucket_of(now: float) -> float:
-    """Return the bucket in which a request counts that ends now, in seconds since the epoch."""
+    """Return the bucket in which a request counts that begins to leave now, in seconds since the epoch."""
     return math.ceil(now * _BUCKETS_A_SECOND) / _BUCKETS_A_SECOND
 
 
@@ -36,13 +42,10 @@ def allowance(
 ) -> tuple[int, float]:
     """Return how many requests may begin now, and if none, in how many seconds to ask again.
 
-    A request counts from its claim until a minute after its end: nobody knows when in between it reached the service.
-    So the service never sees more than the limit, in whichever minute or second it counts.
-
     :param rate_limit: requests a minute.
     :param now: seconds since the epoch.
     :param under_way: requests that have begun and not ended.
-    :param ended: bucket and number of the requests that have ended, the latest bucket first.
+    :param ended: bucket and number of the requests that are leaving, the latest bucket first.
     """
     pauses = [_SHORTEST_PAUSE]
     allowed = rate_limit

@@ -25,6 +25,9 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty impo
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.connection import (
     Connection,
 )
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.errors import (
+    FlashdutyError,
+)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
     AlertEvent,
     ChangeEvent,
@@ -37,6 +40,9 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
     OpenAlert,
+)
+from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.answers import (
+    ClaimedEvent,
 )
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.queue import (
     Outbox,
@@ -1020,3 +1026,23 @@ def test_a_first_answer_that_takes_long_is_not_waited_for(
 
     assert destination.wanted_in_flight(900, 32, 10.05) == 9
     assert destination.wanted_in_flight(900, 32, 10.2) == 29
+
+
+@pytest.mark.parametrize(
+    ("error", "age"),
+    [
+        (None, 2.1),
+        (FlashdutyError("Refused.", code="x", hint="", http_status=400), 2.1),
+        # How long it would have taken is not known.
+        (FlashdutyError("No answer.", code="x", hint=""), 2.0),
+    ],
+)
+def test_an_answered_request_leaves_the_rate_limit_before_its_end(
+    connection: Connection, error: FlashdutyError | None, age: float
+) -> None:
+    destination = module._Destination(connection)
+    destination.latencies.extend([0.3, 0.1, 0.2])
+    event = ClaimedEvent(1, connection.fingerprint, "alert", "a", "{}", 0, "me")
+    job = module._Job(destination, event, epoch=0)
+
+    assert module._Result(job, error, ended_at=8.0).age(10.0) == pytest.approx(age)

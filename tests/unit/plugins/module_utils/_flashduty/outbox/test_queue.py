@@ -646,14 +646,20 @@ def in_any_window(moments: list[float], seconds: float) -> int:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     max_examples=5,
 )
-@given(seed=st.integers(0, 10**9), rate_limit=st.integers(1, 60))
+@given(
+    seed=st.integers(0, 10**9),
+    rate_limit=st.integers(1, 60),
+    least=st.sampled_from([0.0, 0.2, 1.5]),
+)
 def test_the_service_never_sees_more_than_the_limit(
     outbox: Outbox,
     time: Time,
     integrations: t.Iterator[str],
     seed: int,
     rate_limit: int,
+    least: float,
 ) -> None:
+    # Half of the time that the fastest answer takes is for the way there, half for the way back.
     chance = random.Random(seed)
     web = next(integrations)
     arrivals: list[float] = []
@@ -669,14 +675,35 @@ def test_the_service_never_sees_more_than_the_limit(
         ended = []
         ages = {}
         for _number in range(chance.randint(0, len(under_way))):
+            if under_way[-1][0] + least > time.now:
+                break
             begun, event = under_way.pop()
             # When it arrived in between nobody knows, and its end may be written down later.
-            end = chance.choice([begun, time.now])
-            arrivals.append(chance.choice([begun, end]))
-            ages[event.id] = time.now - end
+            end = chance.choice([begun + least, time.now])
+            arrivals.append(chance.choice([begun + least / 2, end - least / 2]))
+            ages[event.id] = time.now - end + least
             ended.append(event)
         outbox.settle(delivered=ended, ages=ages)
 
     assert arrivals
     assert in_any_window(arrivals, 1.0) <= max(1, rate_limit // 10)
     assert in_any_window(arrivals, 60.0) <= rate_limit
+
+
+@pytest.mark.parametrize("latency", [0.1, 0.3, 0.9])
+def test_the_limit_is_reached_however_long_an_answer_takes(
+    outbox: Outbox, time: Time, latency: float
+) -> None:
+    outbox.add(WEB, [alert(str(number)) for number in range(300)])
+    under_way: list[tuple[float, ClaimedEvent]] = []
+    begun = time.now
+    while outbox.is_waiting([WEB]):
+        events, _pause = outbox.claim(WEB, ME, limit=999, lease=60, rate_limit=900)
+        under_way += [(time.now + latency, event) for event in events]
+        time.now += 0.05
+        ended = [event for end, event in under_way if end <= time.now]
+        under_way = [(end, event) for end, event in under_way if end > time.now]
+        outbox.settle(delivered=ended, ages={event.id: latency for event in ended})
+
+    # 90 at once, 90 a second later, and so on.
+    assert time.now - begun < 300 / 90 + latency + 0.5
