@@ -9,12 +9,22 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
+import contextlib
 import os
 import signal
 import threading
+import time
 import types
 import typing as t
+
+from .._ansible.interruptions import came_into_what_an_alert_needs
+
+# Seconds until a signal comes once more that could not be handled; and how long it is put off where ansible-core is in
+# the way, which may be waiting for somebody to read what it prints.
+_PAUSE = 0.01
+_LONGEST_DELAY = 3.0
 
 Handler = t.Union[t.Callable[[int, t.Optional[types.FrameType]], t.Any], int, None]
 
@@ -27,7 +37,8 @@ class ExitWatch:
     one that was there.
 
     :param aborted: called once with the way the run ends: ``exit``, ``terminated`` or ``interrupted``.
-    :param is_busy: tells whether the call must wait, because a signal came in the middle of something.
+    :param is_busy: tells whether the call must wait, because a signal came in the middle of something. It comes once more
+        a moment later.
     """
 
     def __init__(
@@ -39,7 +50,7 @@ class ExitWatch:
         self._interrupted = False
         self._done = False
         self._previous: dict[int, Handler] = {}
-        self._pending_signal: int | None = None
+        self._put_off_since: float | None = None
         atexit.register(self._at_exit)
         if threading.current_thread() is threading.main_thread():
             handlers = {signal.SIGINT: self._interrupt}
@@ -64,12 +75,6 @@ class ExitWatch:
                 signal.signal(number, previous)
         self._previous.clear()
 
-    def run_pending_signal(self) -> None:
-        """Handle a signal that came while something else could not be interrupted."""
-        number, self._pending_signal = self._pending_signal, None
-        if number is not None:
-            self._terminated(number, None)
-
     def _report(self, how: str) -> None:
         if not self._done:
             self._done = True
@@ -82,11 +87,28 @@ class ExitWatch:
 
     def _terminated(self, number: int, frame: types.FrameType | None) -> None:
         if os.getpid() == self._pid:
-            if self._is_busy():
-                self._pending_signal = number
+            if self._must_wait(frame):
+                # A thread without the locks of the module threading: the signal may have come into that.
+                _thread.start_new_thread(self._send_again, (number,))
                 return
-            self._report("terminated")
+            # Whatever becomes of the report, a signal that ends the run must end it.
+            with contextlib.suppress(Exception):
+                self._report("terminated")
         self._call_previous_handler(number, frame)
+
+    def _must_wait(self, frame: types.FrameType | None) -> bool:
+        if self._is_busy():
+            return True
+        if self._done or not came_into_what_an_alert_needs(frame):
+            return False
+        now = time.monotonic()
+        if self._put_off_since is None:
+            self._put_off_since = now
+        return now - self._put_off_since < _LONGEST_DELAY
+
+    def _send_again(self, number: int) -> None:
+        time.sleep(_PAUSE)
+        os.kill(self._pid, number)
 
     def _interrupt(self, number: int, frame: types.FrameType | None) -> None:
         self._interrupted = True

@@ -108,8 +108,6 @@ class AlertCallback:
         if self._reporter is not None:
             with self._at_work(), _ExceptionGuard(self._warn):
                 method(self._reporter, *args, **kwargs)
-            if self._exit_watch is not None:
-                self._exit_watch.run_pending_signal()
 
     def playbook_ended(self) -> None:
         """A playbook has come to its recap."""

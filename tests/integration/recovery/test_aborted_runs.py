@@ -212,3 +212,37 @@ def test_a_second_playbook_that_is_aborted_leaves_the_first_alone(story: Story) 
 
     story.play(first, hosts=SLOW_HOSTS)
     assert len(story.alerts("open")) == 1
+
+
+# What is registered first comes first after a fork: before ansible-core gives back the locks that it takes for it.
+TERMINATES_ITSELF = """\
+import os
+import signal
+
+run = os.getpid()
+forks = 0
+
+
+def terminate():
+    global forks
+    forks += 1
+    if os.getpid() == run and forks == 3:
+        os.kill(run, signal.SIGTERM)
+
+
+os.register_at_fork(after_in_parent=terminate)
+"""
+
+
+@pytest.mark.each_core
+def test_a_run_that_is_terminated_while_it_forks_does_not_hang(story: Story) -> None:
+    story.write("early/sitecustomize.py", TERMINATES_ITSELF)
+    early = {"PYTHONPATH": str(story.folder / "early")}
+
+    running = story.begin(
+        playbook_of("First", "Second"), hosts=SLOW_HOSTS, environment=early
+    )
+    run = running.wait(60)
+
+    assert run.rc == -signal.SIGTERM
+    assert story.open == ["playbook.yml"], run.output

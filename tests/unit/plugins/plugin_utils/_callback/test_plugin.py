@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+import types
 import typing as t
 
 import pytest
 from ansible.utils.display import Display
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback import (
+    exit_watch,
+)
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback.exit_watch import (
     ExitWatch,
 )
@@ -44,15 +49,72 @@ def seen() -> t.Iterator[list[str]]:
     signal.signal(signal.SIGTERM, previous)
 
 
-def test_a_signal_waits_for_the_end_of_the_hook_that_it_comes_into(
-    seen: list[str],
-) -> None:
+@pytest.fixture
+def callback(seen: list[str]) -> t.Iterator[AlertCallback]:
+    """Yield one that watches a run."""
     callback = AlertCallback(Display())
     callback._reporter = t.cast("t.Any", Reporter(seen))
     callback._watch_exit()
-    try:
-        callback.dispatch(t.cast("t.Any", Reporter.failed))
-    finally:
-        t.cast("ExitWatch", callback._exit_watch).disarm()
+    yield callback
+    t.cast("ExitWatch", callback._exit_watch).disarm()
 
-    assert seen == ["the hook has ended", "terminated", "others"]
+
+def wait_until(condition: t.Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_a_signal_waits_for_the_end_of_the_hook_that_it_comes_into(
+    callback: AlertCallback, seen: list[str]
+) -> None:
+    callback.dispatch(t.cast("t.Any", Reporter.failed))
+    # The second one has come while the report was made.
+    wait_until(lambda: seen.count("others") == 2)
+
+    assert seen[:3] == ["the hook has ended", "terminated", "others"]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "ansible.utils.display",
+        "ansible.module_utils._internal._secrets",
+        "multiprocessing.popen_fork",
+        "importlib._bootstrap",
+    ],
+)
+def test_so_it_does_for_what_an_alert_needs_itself(
+    callback: AlertCallback, seen: list[str], module: str
+) -> None:
+    def print_or_mask() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        # It comes once more, in vain.
+        time.sleep(0.05)
+        seen.append("done")
+
+    within = types.FunctionType(
+        (lambda function: function()).__code__, {"__name__": module}
+    )
+    within(print_or_mask)
+    wait_until(lambda: seen.count("others") == 2)
+
+    assert seen[:3] == ["done", "terminated", "others"]
+
+
+def test_what_never_ends_does_not_keep_it_off_for_ever(
+    callback: AlertCallback, seen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exit_watch, "_LONGEST_DELAY", 0.05)
+
+    def wait_for_somebody() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_until(lambda: seen.count("others") == 2)
+
+    within = types.FunctionType(
+        (lambda function: function()).__code__, {"__name__": "ansible.utils.display"}
+    )
+    within(wait_for_somebody)
+
+    assert seen[:2] == ["terminated", "others"]
