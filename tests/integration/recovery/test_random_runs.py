@@ -187,8 +187,12 @@ def problem_of(story: Story, sequence: Sequence) -> str:
             return f"UNSAFE: after run {number}, {sorted(hidden)} is broken without an alert:\n{output}"
     for run in mended(sequence):
         output = play(story, sequence, run)
+        truth.learn(run, output)
     left = [alert["title"] for alert in story.alerts("open")]
-    return f"NOT LIVE: all is mended, and {left} stay open:\n{output}" if left else ""
+    # With --start-at-task, ansible-core gathers facts where the play does not. No other run may reach that machine.
+    if not left or truth.silent:
+        return ""
+    return f"NOT LIVE: all is mended, and {left} stay open:\n{output}"
 
 
 def mended(sequence: Sequence) -> list[RandomRun]:
