@@ -25,11 +25,7 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ._flashduty.connection import (
-    DEFAULT_API_URL,
-    PATHS,
-    Connection,
-)
+from ._flashduty.connection import DEFAULT_API_URL, PATHS, Connection
 from ._flashduty.errors import ConfigurationError
 from ._flashduty.outbox.model import OutboxLocation
 from ._flashduty.push_url import (

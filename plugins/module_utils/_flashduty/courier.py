@@ -61,12 +61,8 @@ from .outbox import (
     open_outbox,
     remove_delivered,
 )
-from .outbox.alerts import (
-    OpenAlert,
-)
-from .outbox.answers import (
-    ClaimedEvent,
-)
+from .outbox.alerts import OpenAlert
+from .outbox.answers import ClaimedEvent
 from .processes import WatchedProcess, process_name
 from .retry import RetryPolicy
 from .run_progress import Progress

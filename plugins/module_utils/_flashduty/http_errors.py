@@ -18,10 +18,7 @@ import typing as t
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from .api_errors import (
-    ApiError,
-    is_retryable_status,
-)
+from .api_errors import ApiError, is_retryable_status
 from .connection import Connection
 from .errors import (
     ConfigurationError,

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from .client import HttpClient
 from .clock import SYSTEM_CLOCK, Clock
 from .errors import FlashdutyError, UnexpectedResponse
-from .open_api_connection import (
-    OpenApiConnection,
-)
+from .open_api_connection import OpenApiConnection
 from .retry import RetryPolicy
 
 # A list of a hundred alerts, each with a description and labels of the greatest length.

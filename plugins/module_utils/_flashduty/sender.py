@@ -32,12 +32,8 @@ from .outbox import (
     open_outbox,
     run_page,
 )
-from .outbox.alerts import (
-    OpenAlert,
-)
-from .outbox.answers import (
-    ClaimedEvent,
-)
+from .outbox.alerts import OpenAlert
+from .outbox.answers import ClaimedEvent
 from .processes import process_name
 
 if t.TYPE_CHECKING:

@@ -63,11 +63,7 @@ from .._ansible.action_secrets import (
     trusted_arguments,
     variables_of_action,
 )
-from .._ansible.config import (
-    configured_layers,
-    is_callback_enabled,
-    open_api_layers,
-)
+from .._ansible.config import configured_layers, is_callback_enabled, open_api_layers
 from .._ansible.misspelt import misspelt_options
 from .._ansible.module_defaults import options_for_all
 from .._ansible.secrets import configured_keys, keys_of_options

@@ -36,13 +36,8 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.text
     inert,
 )
 
-from .model import (
-    AlertOverrides,
-)
-from .outcomes import (
-    TaskOutcome,
-    TaskReference,
-)
+from .model import AlertOverrides
+from .outcomes import TaskOutcome, TaskReference
 from .recovery import COMPLETE, PASSED
 from .run_context import LOCALHOST, RunContext
 from .settings import Settings

@@ -24,9 +24,7 @@ if t.TYPE_CHECKING:
         OpenAlert,
     )
 
-    from .outcomes import (
-        TaskOutcome,
-    )
+    from .outcomes import TaskOutcome
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,7 @@ from dataclasses import dataclass, field
 from .model import NOTHING, Circumstances, Items, Place, name_digest
 
 if t.TYPE_CHECKING:
-    from .outcomes import (
-        TaskOutcome,
-    )
+    from .outcomes import TaskOutcome
 
 # A host at a place: the digest of its name, the key of the place and its lines.
 Spot = tuple[str, str, tuple[int, ...]]

@@ -14,9 +14,7 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from .outcomes import (
-    TaskIdentity,
-)
+from .outcomes import TaskIdentity
 
 if t.TYPE_CHECKING:
     from .run_context import RunContext

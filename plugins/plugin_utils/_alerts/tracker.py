@@ -39,14 +39,8 @@ if t.TYPE_CHECKING:
         Redactor,
     )
 
-    from .model import (
-        Circumstances,
-        Place,
-    )
-    from .outcomes import (
-        TaskOutcome,
-        TaskReference,
-    )
+    from .model import Circumstances, Place
+    from .outcomes import TaskOutcome, TaskReference
     from .recorder import RunSummary
     from .run_context import RunContext
     from .settings import Settings

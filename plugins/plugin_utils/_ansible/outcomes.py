@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._alerts.outcomes import (
-    TaskOutcome,
-)
+from .._alerts.outcomes import TaskOutcome
 from .result_texts import readable_fields, whole_text
 from .results import fields_of, host_name, task_of
 from .task_references import reference, reference_as_written

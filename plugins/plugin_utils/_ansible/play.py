@@ -24,9 +24,7 @@ if t.TYPE_CHECKING:
     from ansible.playbook.play import Play
     from ansible.playbook.task import Task
 
-    from .._alerts.outcomes import (
-        TaskOutcome,
-    )
+    from .._alerts.outcomes import TaskOutcome
 
 # From 2.17 on, a role that cannot be found is reported like any other failing include.
 _MISSING_ROLE_IS_SILENT = tuple(map(int, ansible_version.split(".")[:2])) < (2, 17)

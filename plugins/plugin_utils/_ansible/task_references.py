@@ -16,10 +16,7 @@ from collections import OrderedDict
 
 from ansible.playbook.task_include import TaskInclude
 
-from .._alerts.outcomes import (
-    TaskIdentity,
-    TaskReference,
-)
+from .._alerts.outcomes import TaskIdentity, TaskReference
 from .result_texts import clean, whole_text
 from .tasks import ancestors, as_written, flag, is_handler, is_template, play_of
 

@@ -23,12 +23,7 @@ from ansible.errors import AnsibleError
 
 from .._alerts.model import Circumstances
 from .._alerts.recorder import RunRecorder
-from .._alerts.run_context import (
-    AD_HOC,
-    RunContext,
-    collect_run_context,
-    is_partial,
-)
+from .._alerts.run_context import AD_HOC, RunContext, collect_run_context, is_partial
 from .._ansible import results, tasks
 from .._ansible.play import (
     MissingRoleDetector,
@@ -62,12 +57,8 @@ if t.TYPE_CHECKING:
         Layer,
     )
 
-    from .._alerts.model import (
-        AlertOverrides,
-    )
-    from .._alerts.outcomes import (
-        TaskOutcome,
-    )
+    from .._alerts.model import AlertOverrides
+    from .._alerts.outcomes import TaskOutcome
     from .._alerts.recorder import RunSummary
     from .._alerts.settings import Settings
     from .._alerts.tracker import AlertTracker

@@ -23,11 +23,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.reda
 )
 
 from .._alerts.builder import describe, redact_outcome
-from .._alerts.outcomes import (
-    TaskIdentity,
-    TaskOutcome,
-    TaskReference,
-)
+from .._alerts.outcomes import TaskIdentity, TaskOutcome, TaskReference
 from .._ansible.outcomes import CENSORED
 from .._ansible.result_texts import clean, readable_fields, whole_text
 from .._ansible.tasks import flag

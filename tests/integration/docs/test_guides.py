@@ -37,15 +37,7 @@ from tests.postgres import PostgresServer, postgres
 from tests.tools.cores import Core
 from tests.tools.environments import ROOT
 
-from .guides import (
-    GUIDES,
-    LEFT_OUT,
-    README,
-    Block,
-    Reader,
-    normalised,
-    read_guide,
-)
+from .guides import GUIDES, LEFT_OUT, README, Block, Reader, normalised, read_guide
 
 __all__ = ["postgres"]
 

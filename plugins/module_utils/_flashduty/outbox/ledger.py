@@ -16,9 +16,7 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from .alerts import (
-    OpenAlert,
-)
+from .alerts import OpenAlert
 from .database import Database
 from .details import Details, causes_in, left_of, united
 from .statements import in_clause, parts

@@ -20,15 +20,11 @@ import typing as t
 import uuid
 
 from ..events import AlertEvent
-from .alerts import (
-    OpenAlert,
-)
+from .alerts import OpenAlert
 from .database import Database
 from .details import left_of
 from .ledger import LedgerWrite
-from .model import (
-    DamagedOutbox,
-)
+from .model import DamagedOutbox
 from .runs import RunLedger, RunRecords
 from .statements import Row, insert_into, read_rows
 

@@ -11,10 +11,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .alerts import (
-    OpenAlert,
-    PendingAlert,
-)
+from .alerts import OpenAlert, PendingAlert
 from .database import Database, Values
 
 

@@ -16,13 +16,8 @@ import re
 import typing as t
 
 from . import schema
-from .answers import (
-    DatabaseReport,
-)
-from .model import (
-    OutboxError,
-    OutboxLocation,
-)
+from .answers import DatabaseReport
+from .model import OutboxError, OutboxLocation
 from .postgresql import DRIVER_VERSION, PostgresDatabase
 
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")

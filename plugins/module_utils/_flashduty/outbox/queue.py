@@ -26,22 +26,11 @@ from ..events import Event
 from ..processes import is_gone
 from . import pending as pending_alerts
 from . import run_page
-from .alerts import (
-    OpenAlert,
-    PendingAlert,
-)
-from .answers import (
-    ClaimedEvent,
-    IntegrationStatus,
-    QueueStatus,
-)
+from .alerts import OpenAlert, PendingAlert
+from .answers import ClaimedEvent, IntegrationStatus, QueueStatus
 from .database import Database, Values
 from .ledger import LedgerWrite, Seen
-from .model import (
-    LEASE,
-    DamagedOutbox,
-    new_write_id,
-)
+from .model import LEASE, DamagedOutbox, new_write_id
 from .rate_limit import WINDOW, allowance, bucket_of
 from .statements import in_clause, not_in_clause, parts
 

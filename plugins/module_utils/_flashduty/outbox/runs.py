@@ -20,9 +20,7 @@ from dataclasses import dataclass, field
 from ..durations import format_duration
 from ..events import AlertEvent
 from ..processes import is_gone, is_here
-from .alerts import (
-    OpenAlert,
-)
+from .alerts import OpenAlert
 from .statements import Row, in_clause, insert_into, read_rows
 
 if t.TYPE_CHECKING:

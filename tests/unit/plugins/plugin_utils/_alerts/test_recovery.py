@@ -13,9 +13,7 @@ import pytest
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.alerts import (
     OpenAlert,
 )
-from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts import (
-    recovery,
-)
+from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts import recovery
 from ansible_collections.flashcat.flashduty.plugins.plugin_utils._alerts.causes import (
     Cause,
     causes_of,
