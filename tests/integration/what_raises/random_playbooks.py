@@ -98,6 +98,9 @@ class RandomPlaybook:
         block: Data = {"block": self._list(depth + 1)}
         if self._likely(0.6):
             block["rescue"] = self._list(depth + 1)
+            if self._may_miss_a_file(block["block"]):
+                # Else both other sources may be off for one host: see the test.
+                block["rescue"].insert(0, self._check())
         if self._likely(0.4):
             block["always"] = self._list(depth + 1)
         if self._likely(0.1):
@@ -107,6 +110,13 @@ class RandomPlaybook:
         if self._likely(0.1):
             block["when"] = f"inventory_hostname != '{self._chance.choice(HOSTS)}'"
         return block
+
+    def _may_miss_a_file(self, tasks: list[Data]) -> bool:
+        text = json.dumps(tasks)
+        return "missing.yml" in text or any(
+            name in text and self._may_miss_a_file(content)
+            for name, content in self._files.items()
+        )
 
     # -- tasks
 

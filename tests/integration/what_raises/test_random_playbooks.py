@@ -71,8 +71,8 @@ def test_alerts_name_the_hosts_that_were_given_up_on_whatever_the_playbook(
         forks.get(core) if number % COMMAND_IN else None,
     )
 
-    # Either of the other two sources is off now and then: the look into the iterator where a rescue begins with a block,
-    # the recap where an include or a handler fails. Not for the same host, though.
+    # Either of the other two sources is off now and then: the look into the iterator where a rescue begins with a block or
+    # a meta task, the recap where an include or a handler fails. Not for the same host, though.
     disputed = seen.alerts ^ seen.truth
     wrong = {host for host in disputed if (host in seen.alerts) != (host in seen.recap)}
     assert not wrong, f"{path}\n{seen.output}"
