@@ -15,9 +15,6 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.template import Templar
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
-    parse_duration,
-)
 from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import Layer
 
 from .._alerts.model import AlertOverrides
@@ -305,8 +302,14 @@ class Variables:
         """Return what the variable of an option says, in seconds; None when it is not set."""
         name = f"flashduty_{option}"
         value = self.get(name)
+        if value is None:
+            return None
+        from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
+            parse_duration,
+        )
+
         try:
-            return None if value is None else parse_duration(value)
+            return parse_duration(value)
         except ValueError as exc:
             self._warn(f"{name} {exc}. The option {option} is used.")
             return None
