@@ -71,6 +71,10 @@ def test_alerts_name_the_hosts_that_were_given_up_on_whatever_the_playbook(
         forks.get(core) if number % COMMAND_IN else None,
     )
 
+    if "PLAY RECAP" not in seen.output:
+        # An import that an include takes in, whose file depends on the host, is an error that ends ansible-core 2.16.
+        assert "dynamic parent include" in seen.output
+        return
     # Either of the other two sources is off now and then: the look into the iterator where a rescue begins with a block or
     # a meta task, the recap where an include or a handler fails. Not for the same host, though.
     disputed = seen.alerts ^ seen.truth
