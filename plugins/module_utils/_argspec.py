@@ -130,25 +130,23 @@ def connection_info_argument_spec() -> dict[str, t.Any]:
     }
 
 
-def outbox_flush_argument_spec() -> dict[str, t.Any]:
-    """Return a fresh argument spec, shared by the module and the action plugin."""
-    return {
-        **connection_argument_spec(),
-        "wait": {"type": "float", "default": 60.0},
-        "max_in_flight": {"type": "int"},
-        "rate_limit": {"type": "int"},
-        "retry_undeliverable": {"type": "bool", "default": False},
-        "discard_undeliverable": {"type": "bool", "default": False},
-        "adopt": {"type": "bool", "default": False},
-        "discard_others": {"type": "bool", "default": False},
-    }
-
-
 def _delivering_argument_spec() -> dict[str, t.Any]:
     return {
         "wait": {"type": "float", "default": 60.0},
         "max_in_flight": {"type": "int"},
         "rate_limit": {"type": "int"},
+    }
+
+
+def outbox_flush_argument_spec() -> dict[str, t.Any]:
+    """Return a fresh argument spec, shared by the module and the action plugin."""
+    return {
+        **connection_argument_spec(),
+        **_delivering_argument_spec(),
+        "retry_undeliverable": {"type": "bool", "default": False},
+        "discard_undeliverable": {"type": "bool", "default": False},
+        "adopt": {"type": "bool", "default": False},
+        "discard_others": {"type": "bool", "default": False},
     }
 
 

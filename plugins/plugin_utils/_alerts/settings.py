@@ -201,7 +201,11 @@ def _type_name(value: t.Any) -> str:
     return "list" if isinstance(value, (list, tuple)) else "single value"
 
 
-def _duration(value: t.Any) -> float:
+def read_duration(value: t.Any) -> float:
+    """Read a number of seconds, as people write it.
+
+    :raises ValueError: says what is wrong, as the end of a sentence that begins with the option.
+    """
     # Only now: most runs have no such option.
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
         parse_duration,
@@ -333,8 +337,8 @@ _READERS: dict[str, t.Callable[[t.Any], t.Any]] = {
     "failed_status": _one_of(*RAISING_STATUSES),
     "unreachable_status": _one_of(*RAISING_STATUSES),
     "recovery": _one_of(*_RECOVERIES),
-    "expected_every": _duration,
-    "max_duration": _duration,
+    "expected_every": read_duration,
+    "max_duration": read_duration,
     **dict.fromkeys(COUNTS, read_count),
     "storm_threshold": _count(0),
     "max_in_flight": _count(1),

@@ -19,7 +19,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._layers import 
 
 from .._alerts.model import AlertOverrides
 from .._alerts.run_context import LOCALHOST
-from .._alerts.settings import COUNTS, RAISING_STATUSES, read_count
+from .._alerts.settings import COUNTS, RAISING_STATUSES, read_count, read_duration
 from .play import stopped_hosts
 from .trust import TrustBoundary, all_facts, as_part_of, facts_of
 
@@ -302,14 +302,8 @@ class Variables:
         """Return what the variable of an option says, in seconds; None when it is not set."""
         name = f"flashduty_{option}"
         value = self.get(name)
-        if value is None:
-            return None
-        from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.durations import (
-            parse_duration,
-        )
-
         try:
-            return parse_duration(value)
+            return None if value is None else read_duration(value)
         except ValueError as exc:
             self._warn(f"{name} {exc}. The option {option} is used.")
             return None

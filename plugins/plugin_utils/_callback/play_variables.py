@@ -217,8 +217,7 @@ class PlayVariables:
         from .._alerts.builder import mask_overrides
         from .._ansible.run_secrets import can_be_rendered_again
 
-        of_author = AlertOverrides()
-        masked = mask_overrides(overrides, own, of_author)
+        masked = mask_overrides(overrides, own, AlertOverrides())
         if masked == mask_overrides(overrides, own, overrides):
             # Whose words they are makes no difference, so nothing is rendered once more.
             return masked
@@ -226,6 +225,6 @@ class PlayVariables:
         written = [
             others.all.get(name) for name in (LABELS, DESCRIPTION, *self._label_vars)
         ]
-        if can_be_rendered_again(written, others, absent=WITH_WHAT_MACHINES_SAY):
-            of_author = others.overrides(self._label_vars)
-        return mask_overrides(overrides, own, of_author)
+        if not can_be_rendered_again(written, others, absent=WITH_WHAT_MACHINES_SAY):
+            return masked
+        return mask_overrides(overrides, own, others.overrides(self._label_vars))

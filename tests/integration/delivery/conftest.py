@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import shutil
-import time
 import typing as t
 from collections import Counter
 from pathlib import Path
@@ -28,6 +27,7 @@ from tests.tools.playbooks import (
     Workspace,
     inventory_of,
 )
+from tests.tools.waiting import wait_until
 
 WITNESS = "test.delivery.witness"
 
@@ -108,10 +108,7 @@ class Stage(Workspace):
     @staticmethod
     def wait_for(condition: t.Callable[[], object], seconds: float = 60.0) -> None:
         """Wait until something has come about."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, "it did not come about"
-            time.sleep(0.02)
+        wait_until(condition, seconds)
 
     def couriers(self) -> list[int]:
         """Return the process ids of the couriers that serve this stage's state folder."""

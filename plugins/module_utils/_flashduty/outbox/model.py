@@ -4,7 +4,7 @@
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
-"""What an outbox is made of, as plain data. Imports nothing of ours."""
+"""Where an outbox is, and what can be wrong with it. Imports nothing of ours."""
 
 from __future__ import annotations
 

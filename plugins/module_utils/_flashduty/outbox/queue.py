@@ -451,7 +451,7 @@ class Outbox:
     def _allowance(
         self, fingerprint: str, rate_limit: int, now: float
     ) -> tuple[int, float]:
-        *ended, (_claimed, under_way) = self._database.rows(
+        *leaving, (_claimed, under_way) = self._database.rows(
             "SELECT bucket, count FROM flashduty_requests WHERE fingerprint = :fingerprint"
             f" AND bucket > :now - {WINDOW} AND bucket <= :now + 1"
             # What is claimed waits. To say so would open the way to an index of all that wait.
@@ -463,7 +463,7 @@ class Outbox:
             rate_limit,
             now=now,
             under_way=under_way,
-            ended=[(bucket, count) for bucket, count in ended],
+            leaving=[(bucket, count) for bucket, count in leaving],
         )
 
     def _note_requests(self, requests: t.Iterable[tuple[str, float]]) -> None:

@@ -38,14 +38,14 @@ def allowance(
     *,
     now: float,
     under_way: int,
-    ended: t.Sequence[tuple[float, int]],
+    leaving: t.Sequence[tuple[float, int]],
 ) -> tuple[int, float]:
     """Return how many requests may begin now, and if none, in how many seconds to ask again.
 
     :param rate_limit: requests a minute.
     :param now: seconds since the epoch.
     :param under_way: requests that have begun and not ended.
-    :param ended: bucket and number of the requests that are leaving, the latest bucket first.
+    :param leaving: bucket and number of the requests that are leaving, the latest bucket first.
     """
     pauses = [_SHORTEST_PAUSE]
     allowed = rate_limit
@@ -53,7 +53,7 @@ def allowance(
         room = limit - under_way
         if room <= 0:
             pauses.append(_WHILE_UNDER_WAY)
-        for bucket, count in ended:
+        for bucket, count in leaving:
             if room <= 0 or bucket <= now - window:
                 break
             room -= count

@@ -61,6 +61,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.proc
 )
 
 from tests.emulator.control import Emulator
+from tests.tools.waiting import wait_until
 
 from .conftest import connection_to
 
@@ -164,13 +165,6 @@ def outbox(tmp_path: Path) -> t.Iterator[Outbox]:
 
 def add(outbox: Outbox, connection: Connection, *events: t.Any, **more: t.Any) -> None:
     outbox.add(connection.fingerprint, events, **more)
-
-
-def wait_until(condition: t.Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
 
 
 def delivered(flashduty: Emulator) -> list[str]:

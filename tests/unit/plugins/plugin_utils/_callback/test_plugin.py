@@ -24,6 +24,8 @@ from ansible_collections.flashcat.flashduty.plugins.plugin_utils._callback.plugi
     AlertCallback,
 )
 
+from tests.tools.waiting import wait_until
+
 
 class Reporter:
     """One that is terminated in the middle of whatever it does."""
@@ -57,13 +59,6 @@ def callback(seen: list[str]) -> t.Iterator[AlertCallback]:
     callback._watch_exit()
     yield callback
     t.cast("ExitWatch", callback._exit_watch).disarm()
-
-
-def wait_until(condition: t.Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def test_a_signal_waits_for_the_end_of_the_hook_that_it_comes_into(

@@ -21,7 +21,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     open_outbox,
 )
 
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, schema_of
 
 PASSWORD = "s3cret-word"
 
@@ -45,7 +45,7 @@ def database(
 ) -> t.Iterator[Database]:
     folder = str(tmp_path_factory.mktemp("state"))
     owner = postgres.new_schema()
-    schema = owner.rpartition("%3D")[2]
+    schema = schema_of(owner)
     user = f"User of {schema}"
     postgres.run(f"CREATE ROLE \"{user}\" LOGIN PASSWORD '{PASSWORD}'")
     location = OutboxLocation(folder, postgres.url_of(owner, user, PASSWORD))

@@ -40,7 +40,7 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     Outbox,
 )
 
-from tests.postgres import PostgresServer, Wire
+from tests.postgres import PostgresServer, Wire, schema_of
 
 CORE = Path(events.__file__).parents[1]
 WEB = "integration-1"
@@ -167,7 +167,7 @@ def test_a_newer_database_is_left_alone(
     location: OutboxLocation, postgres: PostgresServer
 ) -> None:
     open_outbox(location).close()
-    schema = location.url.rpartition("%3D")[2]
+    schema = schema_of(location.url)
     postgres.run(f"UPDATE {schema}.flashduty_schema SET version = 99")
     warnings: list[str] = []
 
