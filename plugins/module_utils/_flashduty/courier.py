@@ -325,7 +325,7 @@ class Courier:
         if not result.sent:
             return
         if result.is_answered:
-            destination.latencies.append(result.seconds)
+            destination.take_latency(result.seconds)
         if error is None:
             # A success that began before the latest failure tells nothing about now.
             if result.job.epoch == destination.epoch:
@@ -402,11 +402,21 @@ class _Destination:
         # When the first request was made, and how many seconds the latest ones took.
         self.first_sent_at: float | None = None
         self.latencies: collections.deque[float] = collections.deque(maxlen=_LATENCIES)
+        self._least_latency = math.inf
+
+    def take_latency(self, seconds: float) -> None:
+        """Take in how many seconds an answer took."""
+        self.latencies.append(seconds)
+        self._least_latency = min(self._least_latency, seconds)
 
     @property
     def least_latency(self) -> float:
-        """How many seconds the fastest of the latest answers took; 0 while there is none."""
-        return min(self.latencies, default=0.0)
+        """How many seconds the way to the service and back takes at least; 0 while too few answers tell.
+
+        Of a few requests each may have waited on its way: for a new connection, or for a processor. A later one that did
+        not wait would reach the service too early. See ``outbox/rate_limit.py``.
+        """
+        return self._least_latency if len(self.latencies) == _LATENCIES else 0.0
 
     def wanted_in_flight(self, rate_limit: int, ceiling: int, now: float) -> int:
         """Return how many requests at a time it takes to reach the rate limit, and no more.
@@ -421,7 +431,7 @@ class _Destination:
             seconds = sum(self.latencies) / len(self.latencies)
         elif self.latencies:
             # The fastest: where nothing else sets a limit, the others have waited for this process itself.
-            seconds = self.least_latency
+            seconds = min(self.latencies)
         else:
             seconds = now - (self.first_sent_at or now)
         rate = max(1, rate_limit // 10) if rate_limit else _OWN_RATE

@@ -10,7 +10,8 @@ A request counts from its claim until a second, and a minute, after it began to 
 the fastest answer takes before its end. Nobody knows when in between it reached the service. But the part of its way that
 came after that, and the part of a later request's way that comes before, take at least as long as the fastest answer. So
 two that follow one another in the limit reach the service a whole second apart, and it never sees more than the limit, in
-whichever second it counts; however long an answer takes, the limit is reached.
+whichever second it counts; however long an answer takes, the limit is reached. Only many answers tell what the fastest
+takes: until they have come, a request counts until a second, and a minute, after its end.
 
 Requests are counted in buckets: by the tenth of a second in which they began to leave, rounded up.
 """

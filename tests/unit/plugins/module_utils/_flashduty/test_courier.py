@@ -1035,8 +1035,23 @@ def test_an_answered_request_leaves_the_rate_limit_before_its_end(
     connection: Connection, error: FlashdutyError | None, age: float
 ) -> None:
     destination = module._Destination(connection)
-    destination.latencies.extend([0.3, 0.1, 0.2])
+    for seconds in [0.3, 0.1] + [0.2] * 99:
+        destination.take_latency(seconds)
     event = ClaimedEvent(1, connection.fingerprint, "alert", "a", "{}", 0, "me")
     job = module._Job(destination, event, epoch=0)
 
     assert module._Result(job, error, ended_at=8.0).age(10.0) == pytest.approx(age)
+
+
+def test_a_few_answers_do_not_tell_how_long_the_way_takes_at_least(
+    connection: Connection,
+) -> None:
+    destination = module._Destination(connection)
+    for _number in range(63):
+        # Each has waited: for a new connection, or for a processor.
+        destination.take_latency(0.3)
+        assert destination.least_latency == 0.0
+
+    destination.take_latency(0.1)
+
+    assert destination.least_latency == 0.1
