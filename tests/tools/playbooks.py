@@ -17,8 +17,8 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.tools.cores import Core
-from tests.tools.forked_playbooks import ForkedPlaybook, PlaybookForks
+from tests.tools.cores import EVERYTHING_VARIABLE, Core
+from tests.tools.forked_commands import ForkedCommand, start_command
 
 CALLBACK = "flashcat.flashduty.alert_on_failure"
 RECAP_LINE = re.compile(r"^(?P<host>\S+) +: (?P<counts>ok=\d+ .*)$", re.MULTILINE)
@@ -77,7 +77,7 @@ class RunningPlaybook:
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes] | ForkedPlaybook,
+        process: subprocess.Popen[bytes] | ForkedCommand,
         stdout: Path,
         stderr: Path,
     ) -> None:
@@ -140,8 +140,8 @@ class Workspace:
         self.core = core
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
-        # While this is set, runs are forks of one process.
-        self.forks: PlaybookForks | None = None
+        # Whether runs are started as the shell does it: see ``forked_commands.py``.
+        self.command_itself = os.environ.get(EVERYTHING_VARIABLE) == "1"
         self._runs: list[RunningPlaybook] = []
 
     def write(self, name: str, text: str) -> Path:
@@ -183,21 +183,16 @@ class Workspace:
             *("-i", str(inventory), str(playbook)),
             *arguments,
         ]
-        variables = core.environment(self.home, **(environment or {}))
-        process: subprocess.Popen[bytes] | ForkedPlaybook
         with stdout.open("wb") as out, stderr.open("wb") as err:
-            if self.forks is not None:
-                process = self.forks.start(command, variables, out, err)
-            else:
-                process = subprocess.Popen(
-                    command,
-                    cwd=self.folder,
-                    env=variables,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=err,
-                    start_new_session=True,
-                )
+            process = start_command(
+                core,
+                command,
+                folder=self.folder,
+                environment=core.environment(self.home, **(environment or {})),
+                stdout=out,
+                stderr=err,
+                itself=self.command_itself,
+            )
         running = RunningPlaybook(process, stdout, stderr)
         self._runs.append(running)
         return running

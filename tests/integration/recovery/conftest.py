@@ -17,7 +17,6 @@ import pytest
 
 from tests.emulator.control import Emulator, Item
 from tests.tools.cores import Core
-from tests.tools.forked_playbooks import PlaybookForks
 from tests.tools.playbooks import (
     CALLBACK,
     PlaybookRun,
@@ -96,11 +95,6 @@ class Story(Workspace):
             },
             **(environment or {}),
         }
-
-    def make_forks(self) -> PlaybookForks:
-        """Return a process whose forks can be runs here: see ``forks``."""
-        environment = self._with_callback(None, self.core.environment(self.home))
-        return PlaybookForks(self.core.python, self.folder, environment)
 
     def begin(
         self,

@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
 from tests.tools.environments import ROOT
-from tests.tools.forked_playbooks import PlaybookForks
+from tests.tools.forked_commands import start_command
 from tests.tools.playbooks import CALLBACK, parse_recap
 
 HERE = Path(__file__).resolve().parent
@@ -85,11 +84,12 @@ def look(
     core: Core,
     flashduty: Emulator,
     folder: Path,
-    forks: PlaybookForks | None = None,
+    *,
+    itself: bool = False,
 ) -> Seen:
     """Start a run, and see whom each source names.
 
-    :param forks: for many runs of playbooks that name their strategies themselves: the process of which it is a fork.
+    :param itself: whether to start the command itself: see ``forked_commands.py``.
     """
     hosts = [host for row in run.rows for host in row.inventory or row.hosts]
     inventory = folder / "inventory.ini"
@@ -111,19 +111,15 @@ def look(
     )
     output = folder / "output"
     with output.open("wb") as file:
-        if forks is not None:
-            forks.start(command, environment, file, file).wait(300)
-        else:
-            subprocess.run(
-                command,
-                cwd=PLAYBOOKS,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                timeout=300,
-                check=False,
-            )
+        start_command(
+            core,
+            command,
+            folder=PLAYBOOKS,
+            environment=environment,
+            stdout=file,
+            stderr=file,
+            itself=itself,
+        ).wait(300)
     told = output.read_text(encoding="utf-8", errors="replace")
     return Seen(
         alerts={
@@ -154,7 +150,6 @@ def environment_of(core: Core, folder: Path, **extra: str) -> dict[str, str]:
         ANSIBLE_GATHERING="explicit",
         ANSIBLE_STRATEGY_PLUGINS=str(HERE / "truth" / "strategy_plugins"),
         PYTHONPATH=str(ROOT),
-        PYTHONDONTWRITEBYTECODE="1",
         **extra,
     )
 

@@ -5,27 +5,23 @@
 """
 The law holds for playbooks that nobody has thought of, too.
 
-FLASHDUTY_TEST_PLAYBOOKS tells how many are tried, a few by default, and FLASHDUTY_TEST_SEED which is the first. Of many, one
-in ten is run with the command itself, the others with forks of one process: see ``forked_playbooks.py``.
+FLASHDUTY_TEST_PLAYBOOKS tells how many are tried, a few by default, and FLASHDUTY_TEST_SEED which is the first. One in ten is
+run with the command itself, the others with forks of one process: see ``forked_commands.py``.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
-import typing as t
 from pathlib import Path
 
 import pytest
 
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
-from tests.tools.forked_playbooks import PlaybookForks
 
 from .random_playbooks import HOSTS, RandomPlaybook
-from .runs import PLAYBOOKS as FOLDER
-from .runs import Row, Run, environment_of, look
+from .runs import Row, Run, look
 
 PLAYBOOKS = int(os.environ.get("FLASHDUTY_TEST_PLAYBOOKS") or 6)
 SEED = int(os.environ.get("FLASHDUTY_TEST_SEED") or 0)
@@ -33,27 +29,10 @@ COMMAND_IN = 10
 STRATEGIES = ("linear", "linear", "free", "host_pinned")
 
 
-@pytest.fixture(scope="module")
-def forks(
-    tmp_path_factory: pytest.TempPathFactory, cores: list[Core]
-) -> t.Iterator[dict[Core, PlaybookForks]]:
-    """A process for each ansible-core, where it is worth it."""
-    home = tmp_path_factory.mktemp("home")
-    with contextlib.ExitStack() as stack:
-        yield {
-            core: stack.enter_context(
-                PlaybookForks(core.python, FOLDER, environment_of(core, home))
-            )
-            for core in cores
-            if PLAYBOOKS > COMMAND_IN
-        }
-
-
 @pytest.mark.parametrize("number", range(SEED, SEED + PLAYBOOKS))
 def test_alerts_name_the_hosts_that_were_given_up_on_whatever_the_playbook(
     number: int,
     cores: list[Core],
-    forks: dict[Core, PlaybookForks],
     flashduty: Emulator,
     tmp_path: Path,
 ) -> None:
@@ -68,7 +47,7 @@ def test_alerts_name_the_hosts_that_were_given_up_on_whatever_the_playbook(
         core,
         flashduty,
         tmp_path,
-        forks.get(core) if number % COMMAND_IN else None,
+        itself=number % COMMAND_IN == 0,
     )
 
     if "PLAY RECAP" not in seen.output:
