@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import typing as t
@@ -51,7 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         "each_core: depends on ansible-core so much that make test runs it with the oldest one, too",
         "any_core: does not depend on ansible-core, so one version is enough, even for make test-all",
-        "thorough: takes long, and finds little that others do not find; only make test-all runs it",
+        "thorough: takes long, and finds little that others do not find; only make test-all runs it. With arguments: only"
+        " with the parameters of these ids",
     ):
         config.addinivalue_line("markers", marker)
     # What a shell starts in the background ignores Ctrl-C, nohup ignores hang-ups, and the playbooks would inherit it.
@@ -72,7 +74,7 @@ def pytest_collection_modifyitems(
     named = any("::" in argument for argument in config.args)
 
     def is_wanted(item: pytest.Item) -> bool:
-        if item.get_closest_marker("thorough") and not everything:
+        if is_thorough(item) and not everything:
             return named
         is_newest = (
             not isinstance(item, pytest.Function)
@@ -86,6 +88,16 @@ def pytest_collection_modifyitems(
     left_out = [item for item in items if not is_wanted(item)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def is_thorough(item: pytest.Item) -> bool:
+    """Whether a test is marked as thorough, or with its parameters."""
+    callspec = getattr(item, "callspec", None)
+    parameters = re.sub(r"-?core[\d.]+-?", "", callspec.id) if callspec else ""
+    return any(
+        not marker.args or parameters in marker.args
+        for marker in item.iter_markers("thorough")
+    )
 
 
 @pytest.fixture(scope="session")

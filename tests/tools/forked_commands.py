@@ -198,8 +198,13 @@ def start_command(
     """Start a command of an ansible-core as a fork, where that makes no difference, and return at once.
 
     :param command: the path of the command, and its arguments.
-    :param itself: whether to start the command itself, as the shell does.
+    :param itself: whether to start the command itself, as the shell does, which ``make test-all`` always does.
     """
+    # Not for the other end.
+    from tests.tools.cores import EVERYTHING_VARIABLE
+
+    if os.environ.get(EVERYTHING_VARIABLE) == "1":
+        itself = True
     forks = None if itself else _forks_of(core)
     if forks is not None and forks.can_start(environment):
         return forks.start(
@@ -218,6 +223,31 @@ def start_command(
         stderr=stderr,
         start_new_session=True,
     )
+
+
+def run_command(
+    core: Core,
+    command: t.Sequence[str],
+    *,
+    folder: Path,
+    environment: t.Mapping[str, str],
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; see ``start_command``."""
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = start_command(
+            core,
+            command,
+            folder=folder,
+            environment=environment,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        rc = process.wait(300)
+        texts = []
+        for file in (stdout, stderr):
+            file.seek(0)
+            texts.append(file.read().decode("utf-8", "replace"))
+    return subprocess.CompletedProcess(command, rc, *texts)
 
 
 # -- the other end

@@ -17,7 +17,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.tools.cores import EVERYTHING_VARIABLE, Core
+from tests.tools.cores import Core
 from tests.tools.forked_commands import ForkedCommand, start_command
 
 CALLBACK = "flashcat.flashduty.alert_on_failure"
@@ -141,7 +141,7 @@ class Workspace:
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
         # Whether runs are started as the shell does it: see ``forked_commands.py``.
-        self.command_itself = os.environ.get(EVERYTHING_VARIABLE) == "1"
+        self.command_itself = False
         self._runs: list[RunningPlaybook] = []
 
     def write(self, name: str, text: str) -> Path:

@@ -168,6 +168,7 @@ def test_a_control_node_is_set_up_once_and_undone(node: ControlNode) -> None:
     assert changed(node.set_up(*undo)) == 0
 
 
+@pytest.mark.thorough
 def test_a_configuration_that_was_not_there_is_made_and_removed(
     one_node: ControlNode,
 ) -> None:
@@ -184,6 +185,7 @@ def test_a_configuration_that_was_not_there_is_made_and_removed(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_what_others_have_written_stays(node: ControlNode) -> None:
     node.config.write_text(
         CONFIGURATION + "\n[flashduty]\n# By hand\nrecovery = never\n"
@@ -223,6 +225,7 @@ def test_a_key_in_the_configuration_gives_way_and_is_not_shown(
     assert KEY not in run.output
 
 
+@pytest.mark.thorough
 def test_a_folder_that_is_there_keeps_its_rights(one_node: ControlNode) -> None:
     shared = one_node.home / "shared"
     shared.mkdir(mode=0o755)
@@ -235,6 +238,7 @@ def test_a_folder_that_is_there_keeps_its_rights(one_node: ControlNode) -> None:
     assert stat.S_IMODE((shared / "key").stat().st_mode) == 0o600
 
 
+@pytest.mark.thorough
 def test_a_playbook_that_fails_there_pages(
     node: ControlNode, flashduty: Emulator
 ) -> None:
@@ -284,16 +288,17 @@ INSTALLERS = {
 @pytest.mark.parametrize(
     ("requests", "psycopg", "more", "is_system", "installed"),
     [
-        ("2.25.1", "0", "", "true", None),
-        # The next one shows it, too.
-        pytest.param(
-            *("2.19.0", "0", "", "true", "python3-requests"),
-            marks=pytest.mark.thorough,
-        ),
         ("2.19.0", "0", WITH_STATE, "true", "python3-requests python3-psycopg"),
-        ("2.32.0", "2.9.9", WITH_STATE, "true", "python3-psycopg"),
-        # pip finds that it is there.
-        ("0", "3.1", WITH_STATE, "false", ""),
+        *(
+            pytest.param(*others, marks=pytest.mark.thorough)
+            for others in (
+                ("2.25.1", "0", "", "true", None),
+                ("2.19.0", "0", "", "true", "python3-requests"),
+                ("2.32.0", "2.9.9", WITH_STATE, "true", "python3-psycopg"),
+                # pip finds that it is there.
+                ("0", "3.1", WITH_STATE, "false", ""),
+            )
+        ),
     ],
 )
 @pytest.mark.any_core
@@ -336,6 +341,7 @@ def test_packages_are_installed_in_the_way_of_the_python_that_runs_ansible(
     assert (f"installs {installed}, present" in run.stdout) is bool(installed)
 
 
+@pytest.mark.thorough
 def test_the_url_of_the_database_is_a_secret_like_a_key(one_node: ControlNode) -> None:
     node = one_node
     node.config.write_text(f"[flashduty]\nstate_url = {STATE_URL}\n")
@@ -356,6 +362,7 @@ def test_the_url_of_the_database_is_a_secret_like_a_key(one_node: ControlNode) -
     assert not node.config.exists()
 
 
+@pytest.mark.thorough
 def test_a_callback_that_ansible_does_not_find_is_a_failure(
     one_node: ControlNode,
 ) -> None:
@@ -527,6 +534,7 @@ def test_a_timer_goes_whether_systemd_runs_or_not(one_node: ControlNode) -> None
         assert [path.name for path in folder.rglob("*")] == ["timers.target.wants"]
 
 
+@pytest.mark.thorough
 def test_a_key_that_comes_out_empty_leaves_the_file_alone(
     one_node: ControlNode,
 ) -> None:
@@ -570,6 +578,7 @@ def test_what_cannot_be_right_is_refused(
     assert one_node.files() == before
 
 
+@pytest.mark.thorough
 def test_a_variable_that_is_not_read_is_said(one_node: ControlNode) -> None:
     run = one_node.set_up(
         "--check", more=OPTIONS + "    flashduty_control_node_stat: present\n"
@@ -579,7 +588,6 @@ def test_a_variable_that_is_not_read_is_said(one_node: ControlNode) -> None:
     assert "Did you mean flashduty_control_node_state?" in " ".join(run.output.split())
 
 
-@pytest.mark.each_core
 def test_what_the_machine_says_decides_nothing(node: ControlNode) -> None:
     facts = {
         "flashduty_control_node_integration_key": "0" * 32,

@@ -49,7 +49,7 @@ WHAT = {
 @pytest.mark.parametrize(
     "names",
     [
-        ["passing", "outbox", "runs", "courier", "claim_state_url", "many_failing"],
+        ["passing", "outbox", "courier", "claim_state_url"],
         pytest.param(list(MEASURES), marks=pytest.mark.thorough),
     ],
     ids=["some", "all"],

@@ -24,7 +24,7 @@ from tests.tools.cores import Core
 
 from .conftest import FAILING, Stage, closing_line, hosts_of
 
-KILLS = int(os.environ.get("FLASHDUTY_TEST_KILLS") or 8)
+KILLS = int(os.environ.get("FLASHDUTY_TEST_KILLS") or 4)
 HOSTS = 12
 VICTIMS = ("run", "courier", "run and courier", "courier, then run")
 # Hosts fail one after the other for some time, so that there are many moments to be killed in.

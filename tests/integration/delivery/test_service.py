@@ -56,6 +56,16 @@ PASSING_TROUBLES: dict[str, list[dict[str, t.Any]]] = {
 
 
 @pytest.mark.parametrize("faults", PASSING_TROUBLES.values(), ids=PASSING_TROUBLES)
+@pytest.mark.thorough(
+    "HTML",
+    "a redirect",
+    "a truncated answer",
+    "an empty answer",
+    "silence after it was accepted",
+    "slow",
+    "resets",
+    "a rate limit",
+)
 def test_a_trouble_that_passes_is_not_noticed(
     stage: Stage, faults: list[dict[str, t.Any]]
 ) -> None:
@@ -110,6 +120,12 @@ LASTING_TROUBLES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], str]] = {
 
 @pytest.mark.parametrize(
     ("fault", "options", "reason"), LASTING_TROUBLES.values(), ids=LASTING_TROUBLES
+)
+@pytest.mark.thorough(
+    "dribbling",
+    "HTML",
+    "hanging for longer than anybody waits",
+    "a rate limit for long",
 )
 def test_what_cannot_be_delivered_is_kept_for_the_next_run(
     stage: Stage,

@@ -196,6 +196,7 @@ def event_for(key: str) -> t.Any:
 
 
 @pytest.mark.parametrize("offset", [-86400, -3600, 3600, 86400])
+@pytest.mark.thorough("3600", "-3600")
 def test_a_clock_that_was_set_keeps_nothing_back(stage: Stage, offset: int) -> None:
     integration = fingerprint_of(stage)
     with outbox_of(stage.state, now=lambda: time.time() + offset) as outbox:

@@ -39,6 +39,7 @@ def test_check_mode_sends_nothing(shop: Shop) -> None:
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_the_key_of_the_alert_integration_is_enough(shop: Shop) -> None:
     run = shop.deploy(
         broken=["web1"], hosts=["web1"], environment={"FLASHDUTY_CHANGE_PUSH_URL": None}
@@ -131,6 +132,7 @@ def test_what_waits_is_delivered_by_the_next_run_or_by_a_task(shop: Shop) -> Non
     assert shop.the_change()["status"] == "Done"
 
 
+@pytest.mark.thorough
 def test_a_service_that_hangs_costs_no_more_than_its_timeouts(one_shop: Shop) -> None:
     usual = one_shop.deploy(hosts=["web1"])
     one_shop.flashduty.misbehave({"kind": "hang", "seconds": 60, "times": 0})
@@ -206,6 +208,7 @@ def test_neither_rights_nor_python_nor_a_connection_are_needed(shop: Shop) -> No
     assert shop.change_statuses() == ["Processing", "Done"]
 
 
+@pytest.mark.thorough
 def test_a_failure_on_a_delegated_host_is_that_of_the_deployed_one(
     one_shop: Shop,
 ) -> None:
@@ -265,6 +268,7 @@ def test_the_callback_pages_for_what_the_role_does_not(shop: Shop) -> None:
     assert shop.change_statuses() == ["Processing", "Canceled"]
 
 
+@pytest.mark.thorough
 def test_a_callback_that_is_silenced_stays_silent(one_shop: Shop) -> None:
     run = one_shop.deploy(
         site(
@@ -282,6 +286,7 @@ def test_a_callback_that_is_silenced_stays_silent(one_shop: Shop) -> None:
     assert one_shop.flashduty.alerts() == []
 
 
+@pytest.mark.thorough
 def test_after_the_deployment_the_callback_pages_again(one_shop: Shop) -> None:
     playbook = site().replace(
         "    - name: Afterwards in the same play\n      ansible.builtin.debug:\n        msg:",
@@ -307,6 +312,7 @@ def test_labels_are_those_of_the_host_that_failed(one_shop: Shop) -> None:
     assert labels["team"] == "web2"
 
 
+@pytest.mark.thorough
 def test_a_role_can_be_deployed_also_one_that_is_called_deployment(shop: Shop) -> None:
     for name in ("shop_api", "deployment"):
         shop.write(f"roles/{name}/tasks/main.yml", ROLE)
@@ -479,6 +485,7 @@ def test_a_misspelt_variable_is_said_once(shop: Shop) -> None:
     assert "Flashduty: shop-api 1.4.2 was deployed on 2 hosts: change Done." in words
 
 
+@pytest.mark.thorough
 def test_a_module_of_the_projects_own_library_is_found(shop: Shop) -> None:
     shop.write(
         "library/switch_over.py",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from .conftest import Shop, site
 
 FOUR = ("web1", "web2", "web3", "web4")
@@ -35,6 +37,7 @@ def test_a_failure_in_the_first_batch_is_told_at_once_and_stands(shop: Shop) -> 
     assert "2 of 4 hosts failed: web1, web4" in shop.the_alert()["description"]
 
 
+@pytest.mark.thorough
 def test_a_batch_that_never_begins_is_told_at_the_end(shop: Shop) -> None:
     # All hosts of the first batch fail, so that the second one does not run.
     run = shop.deploy(site(play="serial: 1"), hosts=FOUR, gone=["web1"])
@@ -59,6 +62,7 @@ def test_a_host_that_vanishes_in_the_middle_is_missed_by_the_others(shop: Shop) 
     assert "unreachable" in alert["description"]
 
 
+@pytest.mark.thorough
 def test_one_host_fails_and_another_one_vanishes(shop: Shop) -> None:
     run = shop.deploy(broken=["web1"], gone=["web3"])
 
@@ -111,6 +115,7 @@ def test_a_run_that_is_killed_is_told(shop: Shop) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_run_that_dies_of_a_broken_file_is_told(shop: Shop) -> None:
     shop.write("deploy.yml", "- name: No such module\n  no_such_module:\n")
 
@@ -136,6 +141,7 @@ def test_hosts_that_go_their_own_ways_are_one_deployment(shop: Shop) -> None:
     assert "web1, web2" in shop.the_alert()["description"]
 
 
+@pytest.mark.thorough
 def test_hosts_that_take_no_part_are_not_waited_for(shop: Shop) -> None:
     playbook = site().replace(
         "name: flashcat.flashduty.deployment\n",
@@ -147,6 +153,7 @@ def test_hosts_that_take_no_part_are_not_waited_for(shop: Shop) -> None:
     assert shop.the_change()["labels"]["hosts"] == "web2,web3"
 
 
+@pytest.mark.thorough
 def test_those_who_take_part_can_be_named(shop: Shop) -> None:
     named = "flashduty_deployment_hosts: [web2, web3, elsewhere]"
     playbook = (

@@ -94,6 +94,17 @@ def result_of(run: PlaybookRun) -> Facts:
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.thorough(
+    "all fail",
+    "any_errors_fatal",
+    "failing rescue",
+    "free",
+    "handler",
+    "ignored",
+    "max_fail_percentage",
+    "missing include",
+    "run_once",
+)
 def test_the_result_is_what_it_would_be_without_the_role(
     shop: Shop, situation: str
 ) -> None:

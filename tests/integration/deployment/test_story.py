@@ -12,8 +12,6 @@ import pytest
 
 from .conftest import Shop, site
 
-pytestmark = pytest.mark.each_core
-
 
 def test_a_deployment_is_one_change_over_all_hosts(shop: Shop) -> None:
     run = shop.deploy()
@@ -29,6 +27,7 @@ def test_a_deployment_is_one_change_over_all_hosts(shop: Shop) -> None:
     assert shop.flashduty.alerts() == []
 
 
+@pytest.mark.each_core
 def test_a_failure_pages_once_and_the_next_success_closes_it(shop: Shop) -> None:
     failed = shop.deploy(broken=["web2"])
 

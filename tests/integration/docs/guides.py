@@ -20,6 +20,7 @@ import yaml
 
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
+from tests.tools.forked_commands import run_command
 from tests.tools.environments import ROOT
 from tests.tools.playbooks import CALLBACK
 
@@ -157,6 +158,7 @@ class Reader:
         database: t.Callable[[], str] = str,
     ) -> None:
         self.folder = folder
+        self._core = core
         self._database = database
         # The pages leave out what a deployment or an upgrade does.
         for left_out in ("deploy.yml", "upgrade.yml"):
@@ -322,16 +324,24 @@ class Reader:
             environment.setdefault("FLASHDUTY_PUSH_URL", self.flashduty.push_url)
         else:
             environment.setdefault("FLASHDUTY_API_URL", self.flashduty.url)
-        run = subprocess.run(
-            command,
-            cwd=cwd or self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        if command[0] == "ansible-playbook":
+            run = run_command(
+                self._core,
+                [self._core.bin(command[0]), *command[1:]],
+                folder=cwd or self.folder,
+                environment=environment,
+            )
+        else:
+            run = subprocess.run(
+                command,
+                cwd=cwd or self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=300,
+                check=False,
+            )
         output = run.stdout + run.stderr
         assert "[WARNING]: Flashduty: " not in output, output
         return run

@@ -240,6 +240,15 @@ AFTERWARDS: dict[str, t.Callable[[Reader, list[Block]], None]] = {
 
 
 @by_name
+@pytest.mark.thorough(
+    "guide_callback",
+    "guide_routing",
+    "guide_missed_runs",
+    "guide_deployments",
+    "guide_maintenance",
+    "guide_shared_state",
+    "guide_security",
+)
 def test_what_a_page_shows_is_true(page: Path, reader: Reader) -> None:
     blocks = read_guide(page)
 
@@ -278,6 +287,7 @@ CALLBACK_FILE = ROOT / "plugins" / "callback" / "alert_on_failure.py"
 ]
 
 
+@pytest.mark.thorough
 def test_the_examples_of_the_callback_work(reader: Reader) -> None:
     (reader.folder / "site.yml").write_text("- hosts: localhost\n")
 

@@ -118,6 +118,7 @@ def test_a_patch_of_20_hosts_pages_nobody_until_it_is_over(
     assert [bool(alert["paged_at"]) for alert in flashduty.alerts()] == [True]
 
 
+@pytest.mark.thorough
 def test_an_alert_that_was_silenced_pages_with_the_next_run_of_the_same_playbook(
     workspace: Workspace, flashduty: Emulator
 ) -> None:
@@ -216,6 +217,7 @@ def test_a_deployment_silences_what_it_causes(
         ),
     ],
 )
+@pytest.mark.thorough("no-channel", "no-end", "own-alert")
 def test_a_deployment_goes_on_when_its_silence_does_not_work(
     workspace: Workspace, flashduty: Emulator, silence: str, problem: str
 ) -> None:

@@ -33,6 +33,7 @@ def run_to_its_end(story: Story, *arguments: str, **others: t.Any) -> PlaybookRu
     "number",
     [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.any_core)],
 )
+@pytest.mark.thorough("1")
 def test_a_terminated_run_raises_an_alert_that_the_next_complete_run_closes(
     story: Story, number: signal.Signals
 ) -> None:
@@ -96,6 +97,7 @@ BREAKS_OFF = {
 
 
 @pytest.mark.parametrize("way", BREAKS_OFF)
+@pytest.mark.thorough("an unknown handler")
 def test_an_exception_raises_an_alert(story: Story, way: str) -> None:
     story.write("broken.yml", "- name: [unclosed\n")
     playbook = playbook_of("First")

@@ -93,6 +93,7 @@ def test_scope_task_closes_each_task_by_itself(story: Story) -> None:
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_scope_playbook_is_one_alert_that_names_all_hosts_at_the_end(
     story: Story,
 ) -> None:
@@ -125,6 +126,7 @@ def test_scope_playbook_is_one_alert_that_names_all_hosts_at_the_end(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_two_statuses_are_two_alerts(story: Story) -> None:
     """The service fixes the severity of an alert when it opens."""
     options = {"failed_status": "Warning"}
@@ -179,6 +181,7 @@ def test_warnings_for_what_was_handled_close_by_themselves(story: Story) -> None
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_recovery_never_leaves_alerts_open(story: Story) -> None:
     options = {"recovery": "never"}
     story.play(PLAYBOOK, hosts=["h1 broken=First"], options=options)
@@ -255,6 +258,7 @@ def test_a_check_run_that_reports_raises_and_never_closes(story: Story) -> None:
     assert story.open == []
 
 
+@pytest.mark.thorough
 def test_facts_that_cannot_be_gathered(story: Story) -> None:
     playbook = """
     - hosts: all

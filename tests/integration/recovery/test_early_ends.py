@@ -46,6 +46,13 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("reason", BREAKS)
+@pytest.mark.thorough(
+    "group_vars that do not parse",
+    "host_vars of the first host",
+    "host_vars of the second host",
+    "vars_files in a vault",
+    "vars_files that do not parse",
+)
 def test_a_run_that_dies_at_its_start_raises_one_alert(
     story: Story, reason: str
 ) -> None:

@@ -38,6 +38,7 @@ HOSTS = ["h1", "h2"]
 @pytest.mark.parametrize(
     "scope", ["host", pytest.param("task", marks=pytest.mark.any_core)]
 )
+@pytest.mark.thorough("task")
 def test_a_task_on_another_line_closes_when_it_works_there(
     story: Story, scope: str
 ) -> None:
@@ -69,6 +70,7 @@ def test_a_task_on_another_line_keeps_its_alert_key(story: Story) -> None:
     [HEAD + OTHER, HEAD + FAILS.format(name="Task, renamed", when="fails")],
     ids=["removed", "renamed"],
 )
+@pytest.mark.thorough("removed")
 def test_a_task_that_is_gone_closes_when_the_host_passes(
     story: Story, new: str
 ) -> None:
@@ -98,6 +100,7 @@ def test_a_task_whose_name_is_a_part_of_another_is_gone_all_the_same(
 
 @pytest.mark.any_core
 @pytest.mark.parametrize("scope", ["host", "task"])
+@pytest.mark.thorough("task")
 def test_twins_do_not_close_each_others_alerts(story: Story, scope: str) -> None:
     options = {"alert_scope": scope}
     first = FAILS.format(name="Twin", when="false").replace(
@@ -186,6 +189,7 @@ def write_roles(story: Story) -> None:
     story.write("tasks/more.yml", MORE)
 
 
+@pytest.mark.thorough
 def test_another_checkout_of_the_same_playbook_closes_only_what_it_reaches(
     story: Story,
 ) -> None:

@@ -28,6 +28,7 @@ WITH_ROLE = "- name: Play\n  hosts: h1\n  gather_facts: false\n  roles: [base]\n
 
 @pytest.mark.any_core
 @pytest.mark.parametrize("scope", ["host", "task", "playbook"])
+@pytest.mark.thorough("task", "playbook")
 def test_every_checkout_and_controller_has_the_same_keys(
     story: Story, scope: str
 ) -> None:

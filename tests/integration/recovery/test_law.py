@@ -297,6 +297,7 @@ def unreachable_play(head: str, task: str = 'ansible.builtin.raw: "true"') -> st
     ids=["by play", "by variable", "without connection", "delegated"],
 )
 @pytest.mark.any_core
+@pytest.mark.thorough("by play", "without connection", "by variable")
 def test_the_controller_does_not_answer_for_a_host(story: Story, playbook: str) -> None:
     story.play(unreachable_play(""), hosts=["sw1 gone"])
     assert story.outcomes == {"opened": 1}
@@ -369,6 +370,7 @@ NARROWED: dict[str, list[str]] = {
 @pytest.mark.parametrize(
     "options", [{}, {"recovery": "stateless"}], ids=["auto", "stateless"]
 )
+@pytest.mark.thorough("stateless")
 def test_one_alert_for_the_run_closes_when_all_of_it_works(
     story: Story, options: dict[str, t.Any]
 ) -> None:
@@ -399,6 +401,7 @@ def test_one_alert_for_the_run_closes_when_all_of_it_works(
 @pytest.mark.parametrize(
     "options", [{}, {"recovery": "stateless"}], ids=["auto", "stateless"]
 )
+@pytest.mark.thorough("stateless")
 def test_an_aborted_run_is_made_good_by_a_whole_one(
     story: Story, options: dict[str, t.Any]
 ) -> None:
@@ -465,6 +468,7 @@ def test_two_repositories_never_share_an_alert(story: Story) -> None:
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_outside_of_git_a_playbook_is_the_same_from_wherever(story: Story) -> None:
     site = story.write("plays/site.yml", SITE.format(name="Work"))
     story.play(site, hosts=["web1 broken=true"])
@@ -477,6 +481,7 @@ def test_outside_of_git_a_playbook_is_the_same_from_wherever(story: Story) -> No
 
 @pytest.mark.any_core
 @pytest.mark.parametrize("scope", ["host", "playbook"])
+@pytest.mark.thorough("playbook")
 def test_the_same_name_in_another_inventory_is_another_machine(
     story: Story, scope: str
 ) -> None:
@@ -501,6 +506,7 @@ def test_the_same_name_in_another_inventory_is_another_machine(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_a_namespace_keeps_hosts_of_one_name_apart(story: Story) -> None:
     def write(name: str, broken: str) -> t.Any:
         return story.write(
@@ -534,6 +540,7 @@ LOCAL = """
 
 @pytest.mark.any_core
 @pytest.mark.parametrize("recovery", ["stateless", "auto"])
+@pytest.mark.thorough("stateless")
 def test_what_was_renamed_on_this_machine_closes(story: Story, recovery: str) -> None:
     """The localhost that nobody has written into an inventory."""
     empty = story.write("none.ini", "\n")
@@ -564,6 +571,7 @@ CI = {
 
 @pytest.mark.any_core
 @pytest.mark.parametrize("system", CI)
+@pytest.mark.thorough("jenkins", "github")
 def test_in_a_new_container_for_each_job_localhost_is_the_job(
     story: Story, system: str, tmp_path: t.Any
 ) -> None:

@@ -132,6 +132,7 @@ def test_nothing_closes_with_step(host_alert: Started) -> None:
     ids=["--tags", "--limit"],
 )
 @pytest.mark.any_core
+@pytest.mark.thorough("--tags")
 def test_a_run_that_reaches_the_task_closes(story: Story, arguments: list[str]) -> None:
     story.play(PLAYBOOK, hosts=["h1 broken=Second", "h2"])
 
@@ -171,6 +172,7 @@ UNREACHABLE = """
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_without_its_answer_the_alert_for_an_unreachable_host_stays(
     story: Story,
 ) -> None:

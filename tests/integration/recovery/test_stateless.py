@@ -54,6 +54,7 @@ def test_only_a_complete_run_closes_and_only_hosts_that_passed(story: Story) -> 
     assert story.open == ["h2"]
 
 
+@pytest.mark.thorough
 def test_what_is_ignored_closes_no_alert_that_it_has_raised(story: Story) -> None:
     ignoring = "      ignore_errors: '{{ lax | default(true) }}'\n"
     options = {**STATELESS, "report_ignored": True}
@@ -98,6 +99,7 @@ def test_an_extra_variable_that_decides_what_runs_and_where_closes_nothing(
     assert story.outcomes
 
 
+@pytest.mark.thorough
 def test_alerts_of_every_status_in_use_are_closed(story: Story) -> None:
     options = {**STATELESS, "unreachable_status": "Info", "failed_status": "Warning"}
     story.play(PLAYBOOK, hosts=["h1 gone"], options=options)
@@ -125,6 +127,7 @@ def test_alerts_of_every_status_in_use_are_closed(story: Story) -> None:
     assert story.open == []
 
 
+@pytest.mark.thorough
 def test_a_status_that_only_one_task_or_host_sets_is_closed_too(story: Story) -> None:
     playbook = PLAYBOOK + "      vars:\n        flashduty_status: Info\n"
     story.play(
@@ -159,6 +162,7 @@ def test_scope_playbook_closes_after_a_run_without_failure(story: Story) -> None
     }
 
 
+@pytest.mark.thorough
 def test_a_storm_closes_when_nobody_fails(story: Story) -> None:
     options = {**STATELESS, "storm_threshold": 1}
     hosts = ["h1", "h2", "h3"]

@@ -85,6 +85,7 @@ def test_hosts_failing_at_different_tasks_are_no_storm(story: Story) -> None:
     assert story.open == HOSTS[:4]
 
 
+@pytest.mark.thorough
 def test_a_storm_of_unreachable_hosts(story: Story) -> None:
     story.play(PLAYBOOK, hosts=[*(f"{h} gone" for h in HOSTS), "h7"], options=OPTIONS)
     assert storm_of(story)["title"] == "many hosts unreachable at First (playbook.yml)"
@@ -99,6 +100,7 @@ def test_the_guard_can_be_turned_off(story: Story) -> None:
     assert story.open == HOSTS
 
 
+@pytest.mark.thorough
 def test_a_storm_in_scope_task(story: Story) -> None:
     options = {**OPTIONS, "alert_scope": "task"}
     story.play(PLAYBOOK, hosts=BROKEN, options=options)

@@ -136,6 +136,7 @@ WHOLE_PLAYS = {
 
 
 @pytest.mark.parametrize("way", WHOLE_PLAYS)
+@pytest.mark.thorough("run_once", "end_play")
 def test_a_play_that_ends_early_closes_nothing(story: Story, way: str) -> None:
     playbook = f"""{HEAD}{WHOLE_PLAYS[way]}
     - name: Task

@@ -130,6 +130,7 @@ def test_who_remembers_nothing_cannot_count_and_says_so_once(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_who_never_closes_counts_failures_but_no_good_runs(
     controller: Controller,
 ) -> None:

@@ -64,6 +64,7 @@ def test_alerts_are_closed_by_what_selects_them(controller: Controller) -> None:
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_of_an_alert_for_many_hosts_only_some_are_taken_off(
     controller: Controller,
 ) -> None:
@@ -137,6 +138,7 @@ def test_the_housekeeping_delivers_checks_and_prints_what_is_open(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_the_housekeeping_does_all_before_it_tells_what_went_wrong(
     controller: Controller,
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_run_that_takes_too_long_raises_an_alert_that_its_end_closes(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_a_run_that_is_terminated_has_an_alert_of_its_own_and_is_not_overlong(
     controller: Controller,
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_run_that_is_terminated_has_an_alert_of_its_own_and_is_not_overlong(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_a_run_that_is_killed_is_lost_and_not_overlong(controller: Controller) -> None:
     running = controller.begin_slow(max_duration="1s")
     controller.wait_until(lambda: controller.open, running)
@@ -127,6 +129,7 @@ def test_a_run_on_another_controller_is_lost_when_nobody_renews_it(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_a_run_whose_courier_is_gone_is_not_lost_while_it_lives(
     controller: Controller,
 ) -> None:

@@ -108,6 +108,7 @@ def test_what_is_removed_for_good_is_forgotten_and_its_alert_closed(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_a_clock_that_was_ahead_delays_nothing(controller: Controller) -> None:
     controller.play(NIGHTLY, **DAILY)
     # As if the machine had believed to be in another year.
@@ -120,6 +121,7 @@ def test_a_clock_that_was_ahead_delays_nothing(controller: Controller) -> None:
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_after_the_state_was_deleted_the_next_whole_run_closes_what_nobody_remembers(
     controller: Controller,
 ) -> None:

@@ -100,6 +100,7 @@ TROUBLES: dict[str, t.Callable[[Emulator], None]] = {
 
 @pytest.mark.any_core
 @pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.thorough("URL in a redirect", "cut off", "refused with a message", "reset")
 def test_the_key_is_not_seen_when_there_is(keeper: Leaks, trouble: str) -> None:
     TROUBLES[trouble](keeper.flashduty)
 
