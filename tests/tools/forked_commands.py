@@ -119,7 +119,7 @@ class CommandForks:
             self._process = subprocess.Popen(
                 [core.python, __file__],
                 env=self._environment,
-                stdin=other_end,
+                stdin=other_end.fileno(),
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )

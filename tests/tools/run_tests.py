@@ -159,7 +159,7 @@ def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
     ) -> Step:
         obstacle = None if (ROOT / folder).is_dir() else f"{folder} does not exist"
         command = [python, "-m", "pytest", folder]
-        environment = {"FLASHDUTY_TEST_EXAMPLES": "100", **environment}
+        environment = {"FLASHDUTY_TEST_EXAMPLES": "50", **environment}
         return Step(
             name,
             group,

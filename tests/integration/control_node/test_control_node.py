@@ -392,6 +392,7 @@ def test_a_key_among_the_options_is_refused(one_node: ControlNode, option: str) 
     assert not one_node.config.exists()
 
 
+@pytest.mark.thorough
 def test_a_configuration_that_ansible_cannot_read_is_left_alone(
     one_node: ControlNode,
 ) -> None:
@@ -419,6 +420,7 @@ TIMER = """
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_a_timer_looks_after_runs_and_goes_again(
     one_node: ControlNode,
 ) -> None:

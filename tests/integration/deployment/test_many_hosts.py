@@ -126,6 +126,7 @@ def test_a_run_that_dies_of_a_broken_file_is_told(shop: Shop) -> None:
     assert shop.the_alert()["status"] == "open"
 
 
+@pytest.mark.thorough
 def test_hosts_that_go_their_own_ways_are_one_deployment(shop: Shop) -> None:
     run = shop.deploy(site(play="strategy: free"), hosts=FOUR)
 

@@ -113,6 +113,7 @@ def test_the_alert_waits_for_every_host_that_has_failed(one_shop: Shop) -> None:
     assert shop.alert_statuses() == ["Critical", "Ok"]
 
 
+@pytest.mark.thorough
 def test_without_memory_only_the_whole_deployment_closes(one_shop: Shop) -> None:
     shop, hosts = one_shop, ("web1", "web2")
 

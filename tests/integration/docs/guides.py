@@ -20,8 +20,8 @@ import yaml
 
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
-from tests.tools.forked_commands import run_command
 from tests.tools.environments import ROOT
+from tests.tools.forked_commands import run_command
 from tests.tools.playbooks import CALLBACK
 
 README = ROOT / "README.md"

@@ -97,6 +97,7 @@ def test_no_example_holds_a_secret() -> None:
             ), path
 
 
+@pytest.mark.thorough
 def test_rolling_update(copy_of: t.Callable[[str], Copy]) -> None:
     example = copy_of("rolling_update")
     variables = {

@@ -32,6 +32,7 @@ TASKS: dict[str, dict[str, object]] = {
 SEND_TEST_EVENT = Path("flashcat.flashduty.send_test_event")
 
 
+@pytest.mark.thorough
 def test_each_task_says_what_is_wrong_with_the_database(
     playground: Playground, postgres: PostgresServer
 ) -> None:

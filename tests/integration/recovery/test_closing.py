@@ -159,6 +159,7 @@ IGNORED = """
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_warnings_for_what_was_handled_close_by_themselves(story: Story) -> None:
     options = {"report_ignored": True, "report_rescued": True}
     story.play(

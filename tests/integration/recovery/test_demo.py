@@ -72,6 +72,7 @@ def test_the_demo_tells_where_the_web_page_is(
     assert "http://127.0.0.1:" in demo.stdout.splitlines()[0]
 
 
+@pytest.mark.thorough
 def test_against_the_service_itself_both_alerts_open_and_close(
     flashduty: Emulator,
 ) -> None:

@@ -166,6 +166,7 @@ RESCUE = """
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_a_block_that_got_a_rescue_and_is_left_early_closes_nothing(
     story: Story,
 ) -> None:

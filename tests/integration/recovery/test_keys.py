@@ -70,6 +70,7 @@ def test_without_git_another_folder_is_another_playbook(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_what_is_part_of_the_identity_makes_another_alert(story: Story) -> None:
     story.play(PLAYBOOK, hosts=BROKEN)
     for options in (

@@ -242,6 +242,7 @@ DELEGATED = """
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_a_machine_that_a_template_chooses_is_part_of_the_place(story: Story) -> None:
     def play(*arguments: str, **variables: t.Any) -> None:
         variables = {"broken": False, "lax": False, "helper": "db1", **variables}

@@ -225,6 +225,7 @@ def test_a_dry_run_prints_and_neither_sends_nor_stores(story: Story) -> None:
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_a_dry_run_shows_recoveries_and_leaves_them_to_a_real_run(story: Story) -> None:
     story.play(PLAYBOOK, hosts=BROKEN)
     before = (story.state / "outbox.sqlite3").read_bytes()
@@ -265,6 +266,7 @@ def test_a_dry_run_needs_no_key(story: Story) -> None:
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_several_playbooks_on_one_command_line(story: Story) -> None:
     one = story.write("one.yml", playbook_of("First"))
     two = story.write("two.yml", playbook_of("Second"))

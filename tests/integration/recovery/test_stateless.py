@@ -73,6 +73,7 @@ def test_what_is_ignored_closes_no_alert_that_it_has_raised(story: Story) -> Non
         assert story.open == ["h1"]
 
 
+@pytest.mark.thorough
 def test_an_extra_variable_that_decides_what_runs_and_where_closes_nothing(
     story: Story,
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_status_that_only_one_task_or_host_sets_is_closed_too(story: Story) ->
     assert story.open == []
 
 
+@pytest.mark.thorough
 def test_scope_playbook_closes_after_a_run_without_failure(story: Story) -> None:
     options = {**STATELESS, "alert_scope": "playbook"}
     end = "ansible.builtin.meta: end_host\n      when: early is defined"

@@ -59,6 +59,7 @@ def test_a_storm_is_raised_at_once_brought_up_to_date_and_closes_at_last(
     assert len(story.flashduty.alerts()) == 3
 
 
+@pytest.mark.thorough
 def test_a_storm_that_lasts_opens_nothing_new(story: Story) -> None:
     """Hosts fail in another order each time."""
     story.play(PLAYBOOK, hosts=BROKEN, options=OPTIONS)

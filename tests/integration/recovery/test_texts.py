@@ -201,6 +201,7 @@ def test_no_log_hides_result_and_rendered_name(story: Story) -> None:
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_another_localhost_is_another_machine(story: Story) -> None:
     one = rename_controller(story.folder, "one")
     two = rename_controller(story.folder, "two")

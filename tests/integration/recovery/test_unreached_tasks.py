@@ -153,6 +153,7 @@ def test_a_play_that_ends_early_closes_nothing(story: Story, way: str) -> None:
     assert story.open == []
 
 
+@pytest.mark.thorough
 def test_a_batch_that_ends_the_playbook_closes_nothing_of_the_next_one(
     story: Story,
 ) -> None:
@@ -196,6 +197,7 @@ RESCUE = """
 """
 
 
+@pytest.mark.thorough
 def test_a_failed_rescue_is_closed_when_it_is_not_needed_any_more(
     story: Story,
 ) -> None:

@@ -13,6 +13,8 @@ import sys
 import typing as t
 from pathlib import Path
 
+import pytest
+
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
 from tests.tools.playbooks import inventory_of
@@ -127,6 +129,7 @@ def test_a_job_pages_and_the_next_good_job_closes_it_in_another_container(
     assert {alert["status"] for alert in flashduty.alerts()} == {"recovered"}
 
 
+@pytest.mark.thorough
 def test_localhost_is_known_by_the_job_template_since_containers_have_random_names(
     core: Core, flashduty: Emulator, tmp_path: Path
 ) -> None:

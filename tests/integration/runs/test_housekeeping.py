@@ -22,6 +22,7 @@ def titles(alerts: list[dict[str, object]]) -> list[str]:
     return sorted(str(alert["title"]) for alert in alerts)
 
 
+@pytest.mark.thorough
 def test_alerts_are_closed_by_what_selects_them(controller: Controller) -> None:
     controller.play(NIGHTLY, *BROKEN)
     controller.play(OTHER, "-e", "broken=h1", name="other.yml")
@@ -158,6 +159,7 @@ def test_the_housekeeping_does_all_before_it_tells_what_went_wrong(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_the_housekeeping_sends_once_more_what_was_refused(
     controller: Controller,
 ) -> None:

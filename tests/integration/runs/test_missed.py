@@ -47,6 +47,7 @@ def test_a_missed_run_raises_an_alert_that_the_next_complete_run_closes(
 
 
 @pytest.mark.any_core
+@pytest.mark.thorough
 def test_a_whole_run_counts_whether_hosts_fail_or_not(controller: Controller) -> None:
     controller.play(NIGHTLY, **DAILY)
     controller.age(26 * HOUR)

@@ -162,6 +162,7 @@ def test_facts_decide_nothing(leaks: Leaks, attacker: Emulator) -> None:
     check_alerts(leaks, attacker, "disk full")
 
 
+@pytest.mark.thorough
 def test_each_host_has_its_own_integration(leaks: Leaks) -> None:
     playbook = """\
         - hosts: all

@@ -47,16 +47,20 @@ MARKS = {
     "free": [pytest.mark.thorough],
     "host_pinned": [pytest.mark.any_core, pytest.mark.thorough],
 }
+# It waits for what goes on in the background.
+SLOW = ("async.yml linear",)
 # Most of what ansible-core does in another way than it did is in these. Random playbooks run with each, too.
 CHANGING = ("tasks.yml linear", "handlers.yml linear", "rescue.yml linear")
-RUNS = [
-    pytest.param(
-        run,
-        id=str(run),
-        marks=[pytest.mark.each_core] if str(run) in CHANGING else MARKS[run.strategy],
-    )
-    for run in load_runs()
-]
+
+
+def marks_of(run: Run) -> list[pytest.MarkDecorator]:
+    """Return the markers of the test of a run."""
+    if str(run) in CHANGING:
+        return [pytest.mark.each_core]
+    return [pytest.mark.thorough] if str(run) in SLOW else MARKS[run.strategy]
+
+
+RUNS = [pytest.param(run, id=str(run), marks=marks_of(run)) for run in load_runs()]
 
 
 @pytest.mark.parametrize("run", RUNS)
