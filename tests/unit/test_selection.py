@@ -1,0 +1,38 @@
+# Copyright (c) 2026, Flashcat
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ``make test`` leaves to ``make test-all``."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+
+from tests.conftest import is_thorough
+
+
+@pytest.mark.parametrize(
+    ("marks", "parameters", "expected"),
+    [
+        ([], "core2.22", False),
+        ([()], "core2.22", True),
+        ([()], None, True),
+        ([("free", "serial")], "core2.22-serial", True),
+        ([("free", "serial")], "serial-core2.22", True),
+        ([("free", "serial")], "core2.22-one fails", False),
+        ([("free", "serial")], "core2.22-serial again", False),
+        ([("--tags",)], "core2.22---tags", True),
+        ([("free",), ()], "core2.22-serial", True),
+    ],
+)
+def test_a_test_is_thorough_as_a_whole_or_with_some_parameters(
+    marks: list[tuple[str, ...]], parameters: str | None, expected: bool
+) -> None:
+    item = Mock(spec_set=["iter_markers", "callspec"])
+    item.iter_markers.return_value = [SimpleNamespace(args=args) for args in marks]
+    item.callspec = SimpleNamespace(id=parameters) if parameters else None
+
+    assert is_thorough(item) is expected
