@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.tools.cores import (
-    EVERYTHING_VARIABLE,
     TARGET_VARIABLE,
     Core,
     configured_cores,
+    everything_is_wanted,
 )
 from tests.tools.playbooks import PlaybookRun, Workspace
 
@@ -70,7 +70,7 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Leave out what this run need not find out: see the markers. A test that is named is never left out."""
     newest = configured_cores()[-1]
-    everything = os.environ.get(EVERYTHING_VARIABLE) == "1"
+    everything = everything_is_wanted()
     named = any("::" in argument for argument in config.args)
 
     def is_wanted(item: pytest.Item) -> bool:

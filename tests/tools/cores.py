@@ -99,6 +99,11 @@ class Core:
         }
 
 
+def everything_is_wanted() -> bool:
+    """Whether this is ``make test-all``, or ``make test`` with chosen ansible-cores."""
+    return os.environ.get(EVERYTHING_VARIABLE) == "1"
+
+
 def system_path() -> list[str]:
     """Return PATH without virtual environments, whose commands would be the wrong ones."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)

@@ -201,11 +201,9 @@ def start_command(
     :param itself: whether to start the command itself, as the shell does, which ``make test-all`` always does.
     """
     # Not for the other end.
-    from tests.tools.cores import EVERYTHING_VARIABLE
+    from tests.tools.cores import everything_is_wanted
 
-    if os.environ.get(EVERYTHING_VARIABLE) == "1":
-        itself = True
-    forks = None if itself else _forks_of(core)
+    forks = None if itself or everything_is_wanted() else _forks_of(core)
     if forks is not None and forks.can_start(environment):
         return forks.start(
             command,
@@ -225,6 +223,22 @@ def start_command(
     )
 
 
+def wait_or_kill(
+    process: subprocess.Popen[bytes] | ForkedCommand, timeout: float = 300
+) -> int:
+    """Wait for the end of what was started; kill it, and what it has started, if that takes too long.
+
+    :param timeout: in seconds.
+    :raises subprocess.TimeoutExpired: it was killed.
+    """
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+
+
 def run_command(
     core: Core,
     command: t.Sequence[str],
@@ -242,7 +256,7 @@ def run_command(
             stdout=stdout,
             stderr=stderr,
         )
-        rc = process.wait(300)
+        rc = wait_or_kill(process)
         texts = []
         for file in (stdout, stderr):
             file.seek(0)

@@ -288,19 +288,16 @@ INSTALLERS = {
 @pytest.mark.parametrize(
     ("requests", "psycopg", "more", "is_system", "installed"),
     [
+        ("2.25.1", "0", "", "true", None),
+        ("2.19.0", "0", "", "true", "python3-requests"),
         ("2.19.0", "0", WITH_STATE, "true", "python3-requests python3-psycopg"),
-        *(
-            pytest.param(*others, marks=pytest.mark.thorough)
-            for others in (
-                ("2.25.1", "0", "", "true", None),
-                ("2.19.0", "0", "", "true", "python3-requests"),
-                ("2.32.0", "2.9.9", WITH_STATE, "true", "python3-psycopg"),
-                # pip finds that it is there.
-                ("0", "3.1", WITH_STATE, "false", ""),
-            )
-        ),
+        ("2.32.0", "2.9.9", WITH_STATE, "true", "python3-psycopg"),
+        # pip finds that it is there.
+        ("0", "3.1", WITH_STATE, "false", ""),
     ],
+    ids=["nothing", "requests", "both", "psycopg", "by pip"],
 )
+@pytest.mark.thorough("nothing", "requests", "psycopg", "by pip")
 @pytest.mark.any_core
 def test_packages_are_installed_in_the_way_of_the_python_that_runs_ansible(
     one_node: ControlNode,

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.emulator.control import Emulator
 from tests.tools.cores import Core
 from tests.tools.environments import ROOT
-from tests.tools.forked_commands import start_command
+from tests.tools.forked_commands import start_command, wait_or_kill
 from tests.tools.playbooks import CALLBACK, parse_recap
 
 HERE = Path(__file__).resolve().parent
@@ -111,7 +111,7 @@ def look(
     )
     output = folder / "output"
     with output.open("wb") as file:
-        start_command(
+        process = start_command(
             core,
             command,
             folder=PLAYBOOKS,
@@ -119,7 +119,8 @@ def look(
             stdout=file,
             stderr=file,
             itself=itself,
-        ).wait(300)
+        )
+        wait_or_kill(process)
     told = output.read_text(encoding="utf-8", errors="replace")
     return Seen(
         alerts={

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 
 import pytest
 
-from tests.tools.forked_commands import ForkedCommand
+from tests.tools.forked_commands import ForkedCommand, wait_or_kill
 from tests.tools.playbooks import Workspace
 
 PLAYBOOK = """
@@ -45,6 +46,18 @@ def test_a_fork_is_what_the_command_is(workspace: Workspace) -> None:
     assert "first" in failed.stdout and "third" in worked.stdout
     assert "changed: [localhost] => " in worked.stdout
     assert failed.stderr == worked.stderr == ""
+
+
+@pytest.mark.parametrize("itself", [False, True], ids=["fork", "itself"])
+@pytest.mark.any_core
+def test_what_takes_too_long_is_killed(workspace: Workspace, itself: bool) -> None:
+    workspace.command_itself = itself
+    process = workspace.start(PLAYBOOK, "-e", "command='sleep 300'").process
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        wait_or_kill(process, 0.1)
+
+    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("variable", ["PYTHONHASHSEED", "LC_ALL"])
