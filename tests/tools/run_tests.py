@@ -51,6 +51,9 @@ MOST_TESTS_TO_RUN_AGAIN = 8
 # pytest's exit status when tests have failed, and nothing else was wrong
 TESTS_FAILED = 1
 
+# This check fails when a cache appears while it looks at the files of the checkout: it asks Git only once what to ignore.
+LINT_SESSION_THAT_RUNS_ALONE = "license-check"
+
 # What nox installs depends on these.
 NOX_RECIPE = hash_of(ROOT / "antsibull-nox.toml", ROOT / "noxfile.py", *REQUIREMENTS)
 
@@ -60,7 +63,6 @@ LINT_SESSIONS = (
     "yamllint",
     "typing",
     "antsibull-nox-config",
-    "license-check",
     "extra-checks",
     "docs-check",
     "changelog",
@@ -136,7 +138,8 @@ class Step:
 
 def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
     """
-    Return two lanes of steps that may run beside each other: checks and what is quick, and the tests that take long.
+    Return lanes of steps: what runs before all else, and two that may run beside each other, checks and what is quick, and
+    the tests that take long.
 
     :param wanted: the ansible-cores.
     :param everything: whether to do, too, what takes minutes and says nearly the same each time.
@@ -191,6 +194,7 @@ def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
         molecule.obstacle = "extensions/molecule does not exist"
 
     # CI: the formatters check instead of rewriting.
+    first = [nox(LINT_SESSION_THAT_RUNS_ALONE, "lint")]
     checks = [nox(session, "lint", CI="true") for session in LINT_SESSIONS]
     checks += [
         nox(f"sanity-{version}", "sanity")
@@ -233,7 +237,7 @@ def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
             **variables,
         ),
     ]
-    return [checks, tests]
+    return [first, checks, tests]
 
 
 def choose(lane: t.Sequence[Step], only: set[str]) -> list[Step]:
@@ -274,8 +278,8 @@ def environment_for(step: Step) -> dict[str, str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("ANSIBLE_", "FLASHDUTY_", "PYTEST_"))
-        and name not in ("PYTHONPATH", "PUSH_URL")
+        if not name.startswith(("ANSIBLE_", "FLASHDUTY_", "PYTEST_", "PYTHON"))
+        and name != "PUSH_URL"
     }
     # nox looks for Pythons in PATH, and pyenv's shims do not work.
     folders = [VENV / "bin", *(python.parent for python in working_pythons().values())]
@@ -285,7 +289,7 @@ def environment_for(step: Step) -> dict[str, str]:
 
 
 class Runner:
-    """Runs lanes of steps beside each other."""
+    """Runs lanes of steps: the first one before the others, those beside each other."""
 
     def __init__(self, lanes: t.Sequence[t.Sequence[Step]]) -> None:
         self._lanes = lanes
@@ -297,21 +301,26 @@ class Runner:
         """Run all lanes to their end; Ctrl-C ends them all."""
         shutil.rmtree(LOGS, ignore_errors=True)
         LOGS.mkdir(parents=True)
+        first, *others = self._lanes
+        try:
+            self._run_beside_each_other([first])
+            self._run_beside_each_other(others)
+        finally:
+            self._stop()
+
+    def _run_beside_each_other(self, lanes: t.Sequence[t.Sequence[Step]]) -> None:
         threads = [
             threading.Thread(target=self._run_lane, args=(lane,), daemon=True)
-            for lane in self._lanes
+            for lane in lanes
         ]
         for thread in threads:
             thread.start()
-        try:
-            last_sign = time.monotonic()
-            while any(thread.is_alive() for thread in threads):
-                time.sleep(0.2)
-                if time.monotonic() - last_sign > SIGN_OF_LIFE_SECONDS:
-                    last_sign = time.monotonic()
-                    self._give_sign_of_life()
-        finally:
-            self._stop()
+        last_sign = time.monotonic()
+        while any(thread.is_alive() for thread in threads):
+            time.sleep(0.2)
+            if time.monotonic() - last_sign > SIGN_OF_LIFE_SECONDS:
+                last_sign = time.monotonic()
+                self._give_sign_of_life()
 
     def _run_lane(self, lane: t.Sequence[Step]) -> None:
         for step in lane:

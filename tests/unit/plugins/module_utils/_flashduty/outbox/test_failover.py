@@ -54,7 +54,8 @@ def test_a_temporary_folder_is_removed_when_no_event_is_left_in_it(
     temporary.mkdir()
 
     run = subprocess.run(
-        [sys.executable, "-c", RUN, str(state), what],
+        # -u: the worker, too, would write what is not written yet.
+        [sys.executable, "-u", "-c", RUN, str(state), what],
         cwd=CORE,
         env={**os.environ, "TMPDIR": str(temporary)},
         capture_output=True,
