@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import collections
+import hashlib
 import os
 import re
 import signal
@@ -17,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.tools.cores import (
+    HALF_VARIABLE,
     TARGET_VARIABLE,
     Core,
     configured_cores,
@@ -85,9 +88,29 @@ def pytest_collection_modifyitems(
             return is_newest
         return bool(everything or named or item.get_closest_marker("each_core"))
 
-    left_out = [item for item in items if not is_wanted(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    wanted = [item for item in items if is_wanted(item)]
+    seed = os.environ.get(HALF_VARIABLE)
+    # With the option, those that did not fail are gone by now.
+    if seed and not named and not config.getoption("lf", False):
+        wanted = half_of(wanted, seed)
+    chosen = set(wanted)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = wanted
+
+
+def half_of(items: t.Sequence[pytest.Item], seed: str) -> list[pytest.Item]:
+    """Return half of the tests of each file, rounded up: others with each seed."""
+
+    def place(item: pytest.Item) -> bytes:
+        return hashlib.sha256(f"{seed} {item.nodeid}".encode()).digest()
+
+    files = collections.defaultdict(list)
+    for item in sorted(items, key=place):
+        files[item.path].append(item)
+    chosen = {
+        item for found in files.values() for item in found[: (len(found) + 1) // 2]
+    }
+    return [item for item in items if item in chosen]
 
 
 def is_thorough(item: pytest.Item) -> bool:

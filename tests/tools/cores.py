@@ -53,6 +53,8 @@ TARGET_FOLDER = VENV / "cores" / "target"
 TARGET_VARIABLE = "FLASHDUTY_TEST_TARGET_PYTHON"
 # Set to 1 by make test-all: no test is left out because it takes long.
 EVERYTHING_VARIABLE = "FLASHDUTY_TEST_EVERYTHING"
+# Set to a seed by make test: of the tests of each file it runs half, others each time.
+HALF_VARIABLE = "FLASHDUTY_TEST_HALF"
 
 
 @dataclass(frozen=True)

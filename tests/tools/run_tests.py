@@ -8,7 +8,7 @@ Run all checks and tests, two at a time, and print a table at the end.
 A few tests that fail are run again, alone: machines are shared, and processes that wait for others may be starved. The
 table names the tests that passed only then.
 
-    make test                               # ansible-core: the oldest and the newest that run here
+    make test                               # ansible-core: the oldest and the newest that run here; half of the playbook tests
     make test-all                           # ansible-core: all that run here
     make lint                               # the checks that run nothing
     make test ONLY="unit integration" CORES="2.19"
@@ -217,15 +217,18 @@ def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
     ]
     environments = {version: str(VENV / "cores" / version) for version in wanted}
     target = str(cores.TARGET_FOLDER / "bin" / "python")
+    # A test that runs again does the same again.
+    seed = str(random.randrange(10**6))
     variables = {
         cores.CORES_VARIABLE: json.dumps(environments),
-        # A test that runs again does the same again.
-        "FLASHDUTY_TEST_SEED": str(random.randrange(10**6)),
+        "FLASHDUTY_TEST_SEED": seed,
     }
     if no_target is None:
         variables[cores.TARGET_VARIABLE] = target
     if everything:
         variables[cores.EVERYTHING_VARIABLE] = "1"
+    else:
+        variables[cores.HALF_VARIABLE] = seed
     tests = [
         tool("ansible-cores", "environments", "tests.tools.cores", *wanted),
         pytest("unit", "unit", "tests/unit", *side_by_side),

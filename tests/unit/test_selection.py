@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 
-from tests.conftest import is_thorough
+from tests.conftest import half_of, is_thorough
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,22 @@ def test_a_test_is_thorough_as_a_whole_or_with_some_parameters(
     item.callspec = SimpleNamespace(id=parameters) if parameters else None
 
     assert is_thorough(item) is expected
+
+
+def test_half_of_each_file_runs_and_over_time_all_of_it() -> None:
+    items = [
+        Mock(spec_set=["path", "nodeid"], path=Path(file), nodeid=f"{file}::{number}")
+        for file, tests in (("one", 1), ("three", 3), ("ten", 10))
+        for number in range(tests)
+    ]
+
+    halves = [half_of(items, str(seed)) for seed in range(20)]
+
+    for half in halves:
+        files = [item.path.name for item in half]
+        # In the order that they had.
+        assert files == ["one", *["three"] * 2, *["ten"] * 5]
+    assert half_of(items, "7") == halves[7] != halves[8]
+    assert {item.nodeid for half in halves for item in half} == {
+        item.nodeid for item in items
+    }
