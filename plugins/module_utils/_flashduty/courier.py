@@ -72,6 +72,9 @@ if t.TYPE_CHECKING:
     from .outbox import Outbox
     from .run_watch import RunWatch
 
+    # What was claimed for each integration, and how many requests at a time it wants.
+    _Claims = list[tuple["_Destination", list["_Job"], int]]
+
 # Seconds that a courier goes on after its run was killed.
 AFTER_KILL = 60.0
 # Seconds between two looks whether the run still lives. Its end closes our standard input only when its worker
@@ -90,7 +93,7 @@ _CLAIMED_AHEAD = 4
 _CLAIMED_WITHIN_LIMIT = 2
 # Seconds to wait for one more result that shares a transaction, and how many share one.
 _GATHERING_TIME = 0.004
-_MOST_GATHERED = 16
+_MOST_GATHERED = 32
 # Requests at a time until the first answer tells how many it takes; seconds until another look whether that is late.
 _FIRST_IN_FLIGHT = 8
 _FIRST_ANSWER_INTERVAL = 0.05
@@ -162,14 +165,17 @@ class Courier:
         while not self._deadline_passed():
             self._detect_run_exit()
             try:
-                self._settle()
                 self._outbox.renew(self._name)
                 self._raise_killed_alert()
-                if self._is_done():
-                    break
                 if self._watch is not None:
                     self._watch.look()
-                pause = self._dispatch()
+                claims, pause = self._settle_and_claim()
+                self._send(claims)
+                if self._is_done():
+                    break
+                if not self._in_flight:
+                    self._outbox.check()
+                    self._outbox.release_dead()
             except DamagedOutbox:
                 raise
             except OutboxError:
@@ -199,12 +205,25 @@ class Courier:
     def _in_flight(self) -> int:
         return sum(destination.in_flight for destination in self._destinations.values())
 
-    def _dispatch(self) -> float:
-        """Claim and send what may be sent now; return the seconds until more may be."""
+    def _settle_and_claim(self) -> tuple[_Claims, float]:
+        """Write down what has ended, and claim what may be sent now; return that, and the seconds until more may be.
+
+        Both in one transaction: each end of one is a write to the disk, and a way to a database and back.
+        """
+        with self._outbox.transaction():
+            self._settle()
+            found = self._claim()
+        self._unsettled.clear()
+        return found
+
+    def _claim(self) -> tuple[_Claims, float]:
+        claims: _Claims = []
         pause = _LIVENESS_INTERVAL if self._deadline is None else _LAST_LOOK_INTERVAL
         now = self._clock.monotonic()
-        for destination in self._destinations.values():
-            if destination.epoch > destination.failed_epoch + 1:
+        # In this order in every courier: in one transaction, each claim locks the rate limit of its integration.
+        for _fingerprint, destination in sorted(self._destinations.items()):
+            epoch = destination.epoch
+            if epoch > destination.failed_epoch + 1:
                 # A sender has failed; its result is still in the inbox.
                 continue
             if destination.resumes_at > now:
@@ -217,32 +236,31 @@ class Courier:
                 pause = min(pause, _FIRST_ANSWER_INTERVAL)
             # One attempt at a time finds out whether a service is back.
             ahead = 1 if destination.failures else self._claims_for_each * wanted
-            if destination.in_flight >= ahead:
-                self._start_senders(wanted)
-                continue
-            events, wait = self._outbox.claim(
-                destination.connection.fingerprint,
-                self._name,
-                limit=ahead - destination.in_flight,
-                lease=LEASE,
-                rate_limit=self._rate_limit,
-            )
-            if wait:
-                destination.resumes_at = now + wait
-                pause = min(pause, wait)
-            for event in events:
-                self._send(destination, event)
-            if events:
-                destination.first_sent_at = destination.first_sent_at or now
-            self._start_senders(wanted)
-        if not self._in_flight:
-            self._outbox.check()
-            self._outbox.release_dead()
-        return pause
+            jobs: list[_Job] = []
+            if destination.in_flight < ahead:
+                events, wait = self._outbox.claim(
+                    destination.connection.fingerprint,
+                    self._name,
+                    limit=ahead - destination.in_flight,
+                    lease=LEASE,
+                    rate_limit=self._rate_limit,
+                )
+                if wait:
+                    destination.resumes_at = now + wait
+                    pause = min(pause, wait)
+                jobs = [_Job(destination, event, epoch) for event in events]
+            claims.append((destination, jobs, wanted))
+        return claims, pause
 
-    def _send(self, destination: _Destination, event: ClaimedEvent) -> None:
-        destination.in_flight += 1
-        self._jobs.put(_Job(destination, event, destination.epoch))
+    def _send(self, claims: _Claims) -> None:
+        """Hand what was claimed to the senders: only when nothing can undo that any more."""
+        for destination, jobs, wanted in claims:
+            destination.in_flight += len(jobs)
+            for job in jobs:
+                self._jobs.put(job)
+            if jobs and destination.first_sent_at is None:
+                destination.first_sent_at = self._clock.monotonic()
+            self._start_senders(wanted)
 
     def _start_senders(self, wanted: int) -> None:
         """Have as many threads as requests are wanted at a time."""
@@ -359,7 +377,7 @@ class Courier:
             destination.asked_until = max(destination.asked_until, now + wait)
 
     def _settle(self) -> None:
-        """Write down how attempts have ended, in one transaction."""
+        """Write down how attempts have ended."""
         if not self._unsettled:
             return
         tried = [
@@ -381,7 +399,6 @@ class Courier:
             unsent=[result.job.event for result in self._unsettled if not result.sent],
             ages={result.job.event.id: result.age(now) for result in self._unsettled},
         )
-        self._unsettled.clear()
 
 
 class _Destination:

@@ -13,6 +13,7 @@ The deadline is kept here, not by the server alone, since a server or a proxy ma
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import select
 import time
@@ -21,6 +22,7 @@ import typing as t
 import psycopg
 from psycopg import generators
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.waiting import Ready
 
 from . import schema
 from .database import Values
@@ -45,6 +47,8 @@ _MOST_IDLE = 60.0
 # How many sets of values are sent together, and from how many on it pays to tell the driver that there are several.
 _MOST_AT_ONCE = 500
 _SEVERAL = 10
+# How many statements are kept as the driver wants them.
+_STATEMENTS = 256
 _MAKING_TABLES = "flashduty tables"
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
 _Question = tuple[bytes, Values]
@@ -473,15 +477,10 @@ def _ready(fileno: int, wanted: t.Any, deadline: float) -> t.Any:
     # What went wrong is found out by reading.
     broken = event & (select.POLLERR | select.POLLHUP | select.POLLNVAL)
     ready = (1 if event & select.POLLIN else 0) | (2 if event & select.POLLOUT else 0)
-    return _as_ready(ready or (wanted if broken else 0))
+    return Ready(ready or (wanted if broken else 0))
 
 
-def _as_ready(number: int) -> t.Any:
-    from psycopg.waiting import Ready
-
-    return Ready(number)
-
-
+@functools.lru_cache(maxsize=_STATEMENTS)
 def _translated(sql: str) -> bytes:
     """Return SQL with the driver's kind of parameters."""
     return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%")).encode()
