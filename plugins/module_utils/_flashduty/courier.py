@@ -93,7 +93,7 @@ _CLAIMED_AHEAD = 4
 _CLAIMED_WITHIN_LIMIT = 2
 # Seconds to wait for one more result that shares a transaction, and how many share one.
 _GATHERING_TIME = 0.004
-_MOST_GATHERED = 32
+_MOST_GATHERED = 16
 # Requests at a time until the first answer tells how many it takes; seconds until another look whether that is late.
 _FIRST_IN_FLIGHT = 8
 _FIRST_ANSWER_INTERVAL = 0.05
