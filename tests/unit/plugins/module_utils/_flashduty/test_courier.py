@@ -171,6 +171,15 @@ def delivered(flashduty: Emulator) -> list[str]:
     return [event["alert_key"] for event in flashduty.events()]
 
 
+def in_this_process(outbox: Outbox, *connections: Connection) -> module.Courier:
+    """Return a courier that delivers what is there, once it is run."""
+    courier = module.Courier(outbox, rate_limit=0)
+    for connection in connections:
+        courier.post({"connection": dataclasses.asdict(connection)})
+    courier.post({"finish": 30})
+    return courier
+
+
 # -- delivering
 
 
@@ -282,6 +291,60 @@ def test_two_integrations_are_served(
 
     assert delivered(flashduty) == ["a"]
     assert [event["change_key"] for event in flashduty.change_events()] == ["c"]
+
+
+def test_nothing_is_sent_that_was_not_claimed_for_good(
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add(outbox, connection, *(alert(str(number)) for number in range(20)))
+    transaction = outbox.transaction
+    ends: list[int] = []
+
+    @contextlib.contextmanager
+    def transaction_that_fails_now_and_then() -> t.Iterator[None]:
+        with transaction():
+            yield
+            ends.append(flashduty.counts()["requests"])
+            if len(ends) in (1, 3):
+                raise OutboxError("the disk is full")
+
+    monkeypatch.setattr(outbox, "transaction", transaction_that_fails_now_and_then)
+    courier = in_this_process(outbox, connection)
+
+    courier.run()
+
+    # Neither before the first transaction has failed, nor because of that.
+    assert ends[:2] == [0, 0]
+    assert len(ends) > 3
+    assert sorted(delivered(flashduty), key=int) == [str(n) for n in range(20)]
+    assert outbox.counts()["waiting"] == 0
+
+
+def test_all_couriers_claim_for_their_integrations_in_one_order(
+    outbox: Outbox, flashduty: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else two that share a database could wait for each other: each claim locks a rate limit until all are made."""
+    alerts, changes = connection_to(flashduty), connection_to(flashduty, "change")
+    claim = outbox.claim
+
+    def order(*connections: Connection) -> list[str]:
+        claimed = []
+
+        def noted(fingerprint: str, *args: t.Any, **kwargs: t.Any) -> t.Any:
+            claimed.append(fingerprint)
+            return claim(fingerprint, *args, **kwargs)
+
+        monkeypatch.setattr(outbox, "claim", noted)
+        in_this_process(outbox, *connections).run()
+        return claimed
+
+    found = order(alerts, changes)
+
+    assert found == order(changes, alerts)
+    assert set(found) == {alerts.fingerprint, changes.fingerprint}
 
 
 def test_what_belongs_to_another_integration_is_left_alone(
