@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.playbooks import CALLBACK
+from tests.tools.vault import Vault
 
 from .conftest import Story, playbook_of
 
@@ -145,22 +146,6 @@ def test_without_a_key_it_says_so_once_and_the_run_is_what_it_was(story: Story) 
 # -- the key in Ansible Vault
 
 
-def encrypt(story: Story, text: str) -> str:
-    password = story.write("password", "a vault's password\n")
-    return subprocess.run(
-        [
-            *(story.core.bin("ansible-vault"), "encrypt", "--output", "-"),
-            *("--vault-password-file", str(password)),
-        ],
-        input=text,
-        env=story.core.environment(story.home),
-        cwd=story.folder,
-        text=True,
-        capture_output=True,
-        check=True,
-    ).stdout
-
-
 def with_vault(story: Story) -> dict[str, str]:
     """Return an environment with the vault's password, and without a key."""
     return {
@@ -175,14 +160,15 @@ def with_vault(story: Story) -> dict[str, str]:
     ["play", "group_vars", pytest.param("vars_files", marks=pytest.mark.any_core)],
 )
 def test_the_key_may_live_in_a_vault(story: Story, place: str) -> None:
-    key = encrypt(story, story.flashduty.alert_key)
+    vault = Vault(story)
+    key = vault.encrypt(story.flashduty.alert_key)
     indented = "".join(f"        {line}\n" for line in key.splitlines())
     playbook = PLAYBOOK
     if place == "play":
         variables = f"  vars:\n    flashduty_integration_key: !vault |\n{indented}"
         playbook = PLAYBOOK.replace("  tasks:", f"{variables}  tasks:")
     else:
-        file = encrypt(story, f"flashduty_push_url: {story.flashduty.push_url}\n")
+        file = vault.encrypt(f"flashduty_push_url: {story.flashduty.push_url}\n")
         name = {"vars_files": "secrets.yml", "group_vars": "group_vars/all/vault.yml"}
         story.write(name[place], file)
     if place == "vars_files":

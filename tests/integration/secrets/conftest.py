@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 import typing as t
 import urllib.parse
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.emulator.control import Emulator
 from tests.tools.cores import Core
 from tests.tools.couriers import couriers
 from tests.tools.playbooks import CALLBACK, PlaybookRun, Workspace
+from tests.tools.vault import Vault
 
 Task = dict[str, t.Any]
 
@@ -79,28 +79,6 @@ class Canaries:
             for place, value in self.places.items()
             if any(value[n : n + 10] in text for n in range(len(value) - 9))
         ]
-
-
-class Vault:
-    """Encrypts with ansible-vault."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self.password_file = workspace.write("password", "the vault's own password\n")
-
-    def encrypt(self, text: str) -> str:
-        return subprocess.run(
-            [
-                *(self._workspace.core.bin("ansible-vault"), "encrypt"),
-                *("--output", "-", "--vault-password-file", str(self.password_file)),
-            ],
-            input=text,
-            env=self._workspace.core.environment(self._workspace.home),
-            cwd=self._workspace.folder,
-            text=True,
-            capture_output=True,
-            check=True,
-        ).stdout
 
 
 class Leaks(Workspace):
