@@ -106,10 +106,10 @@ class Courier:
             self.tell(connection=dataclasses.asdict(connection))
 
     def has_begun(self) -> bool:
-        """Say whether it has opened the outbox."""
+        """Say whether it has opened the outbox, and read in it: before that, it would make another one."""
         with contextlib.suppress(OSError):
             files = Path(f"/proc/{self.process.pid}/fd").iterdir()
-            return any(os.readlink(file).endswith(FILE_NAME) for file in files)
+            return any(os.readlink(file).endswith(f"{FILE_NAME}-shm") for file in files)
         return False
 
     def tell(self, **message: t.Any) -> None:
