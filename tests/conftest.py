@@ -19,7 +19,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.tools.cores import (
-    HALF_VARIABLE,
+    ONE_IN_VARIABLE,
+    SEED_VARIABLE,
     TARGET_VARIABLE,
     Core,
     configured_cores,
@@ -89,17 +90,19 @@ def pytest_collection_modifyitems(
         return bool(everything or named or item.get_closest_marker("each_core"))
 
     wanted = [item for item in items if is_wanted(item)]
-    seed = os.environ.get(HALF_VARIABLE)
     # With the option, those that did not fail are gone by now.
-    if seed and not named and not config.getoption("lf", False):
-        wanted = half_of(wanted, seed)
+    if not named and not config.getoption("lf", False):
+        one_in = int(os.environ.get(ONE_IN_VARIABLE) or 1)
+        wanted = part_of(wanted, one_in, os.environ.get(SEED_VARIABLE, ""))
     chosen = set(wanted)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = wanted
 
 
-def half_of(items: t.Sequence[pytest.Item], seed: str) -> list[pytest.Item]:
-    """Return half of the tests of each file, rounded up: others with each seed."""
+def part_of(
+    items: t.Sequence[pytest.Item], one_in: int, seed: str
+) -> list[pytest.Item]:
+    """Return one in so many of the tests of each file, at least one: others with each seed."""
 
     def place(item: pytest.Item) -> bytes:
         return hashlib.sha256(f"{seed} {item.nodeid}".encode()).digest()
@@ -108,7 +111,7 @@ def half_of(items: t.Sequence[pytest.Item], seed: str) -> list[pytest.Item]:
     for item in sorted(items, key=place):
         files[item.path].append(item)
     chosen = {
-        item for found in files.values() for item in found[: (len(found) + 1) // 2]
+        item for found in files.values() for item in found[: -(-len(found) // one_in)]
     }
     return [item for item in items if item in chosen]
 

@@ -53,8 +53,9 @@ TARGET_FOLDER = VENV / "cores" / "target"
 TARGET_VARIABLE = "FLASHDUTY_TEST_TARGET_PYTHON"
 # Set to 1 by make test-all: no test is left out because it takes long.
 EVERYTHING_VARIABLE = "FLASHDUTY_TEST_EVERYTHING"
-# Set to a seed by make test: of the tests of each file it runs half, others each time.
-HALF_VARIABLE = "FLASHDUTY_TEST_HALF"
+# Set by make test: of so many tests of a file it runs one, others with each seed.
+ONE_IN_VARIABLE = "FLASHDUTY_TEST_ONE_IN"
+SEED_VARIABLE = "FLASHDUTY_TEST_SEED"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.conftest import half_of, is_thorough
+from tests.conftest import is_thorough, part_of
 
 
 @pytest.mark.parametrize(
@@ -39,20 +39,21 @@ def test_a_test_is_thorough_as_a_whole_or_with_some_parameters(
     assert is_thorough(item) is expected
 
 
-def test_half_of_each_file_runs_and_over_time_all_of_it() -> None:
+def test_a_third_of_each_file_runs_and_over_time_all_of_it() -> None:
     items = [
         Mock(spec_set=["path", "nodeid"], path=Path(file), nodeid=f"{file}::{number}")
-        for file, tests in (("one", 1), ("three", 3), ("ten", 10))
+        for file, tests in (("one", 1), ("four", 4), ("ten", 10))
         for number in range(tests)
     ]
 
-    halves = [half_of(items, str(seed)) for seed in range(20)]
+    parts = [part_of(items, 3, str(seed)) for seed in range(30)]
 
-    for half in halves:
-        files = [item.path.name for item in half]
+    for part in parts:
+        files = [item.path.name for item in part]
         # In the order that they had.
-        assert files == ["one", *["three"] * 2, *["ten"] * 5]
-    assert half_of(items, "7") == halves[7] != halves[8]
-    assert {item.nodeid for half in halves for item in half} == {
+        assert files == ["one", *["four"] * 2, *["ten"] * 4]
+    assert part_of(items, 3, "7") == parts[7] != parts[8]
+    assert {item.nodeid for part in parts for item in part} == {
         item.nodeid for item in items
     }
+    assert part_of(items, 1, "7") == items
