@@ -178,7 +178,7 @@ def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
         return Step(name, group, [python, "-m", *arguments], environment)
 
     def units(which: str, *arguments: str) -> Step:
-        # The tests beside this lane look for further examples; these for what another environment breaks.
+        # The other unit tests look for further examples; these for what another environment breaks.
         few = {} if everything else {cores.ONE_IN_VARIABLE: "2", **seed}
         step = tool(
             f"unit-{which}",
@@ -209,16 +209,6 @@ def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
     for step in checks:
         # Tests have time limits.
         step.command = ["nice", "-n", "5", *step.command]
-    # What an old target cannot run is the same each time: no list of it.
-    unit_target = units("target", "-rfE")
-    unit_target.obstacle = no_target
-    checks += [unit_target]
-    checks += [
-        units(version, "-n", "2")
-        for version in wanted
-        # The tests beside this lane have that one.
-        if version != list(cores.available())[-1]
-    ]
     environments = {version: str(VENV / "cores" / version) for version in wanted}
     target = str(cores.TARGET_FOLDER / "bin" / "python")
     variables = {cores.CORES_VARIABLE: json.dumps(environments), **seed}
@@ -228,6 +218,16 @@ def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
         variables[cores.EVERYTHING_VARIABLE] = "1"
     else:
         variables[cores.ONE_IN_VARIABLE] = "3"
+    # What an old target cannot run is the same each time: no list of it.
+    unit_target = units("target", "-rfE")
+    unit_target.obstacle = no_target
+    elsewhere = [unit_target]
+    elsewhere += [
+        units(version, "-n", "2")
+        for version in wanted
+        # The other tests have that one.
+        if version != list(cores.available())[-1]
+    ]
     tests = [
         tool("ansible-cores", "environments", "tests.tools.cores", *wanted),
         pytest("unit", "unit", "tests/unit", *side_by_side),
@@ -238,6 +238,7 @@ def plan(wanted: t.Sequence[str], *, everything: bool) -> list[list[Step]]:
             *side_by_side,
             **variables,
         ),
+        *elsewhere,
     ]
     return [first, checks, tests]
 
