@@ -228,6 +228,7 @@ options:
       - Keeps apart what has the same names otherwise, such as the C(web1) of staging and of production. It is a part
         of every alert key.
       - The variable C(flashduty_alert_namespace) of plays, groups and hosts comes before it, and may be a template.
+      - It is a name, not a secret. The outbox and M(flashcat.flashduty.runs_info) keep and show it as it is.
     type: str
     default: ''
     env:
