@@ -65,7 +65,9 @@ class Playground(Workspace):
         inventory: str = "localhost",
     ) -> Answers:
         """Run tasks in their order, failing ones, too, and return their results."""
-        (self.folder / LOG).unlink(missing_ok=True)
+        # Tests share the folder, in any order: nothing is left of the one before.
+        for name in (LOG, "ansible.cfg"):
+            (self.folder / name).unlink(missing_ok=True)
         named = [
             {
                 "name": name,

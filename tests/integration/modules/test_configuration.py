@@ -306,7 +306,6 @@ def unconfigured(playground: Playground) -> Answers:
                 playground, state_path="/dev/null/state"
             ),
         },
-        config="[defaults]\n",
         environment={"FLASHDUTY_TIMEOUT": "for ever"},
     )
 

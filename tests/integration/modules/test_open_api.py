@@ -305,7 +305,6 @@ def test_app_keys_of_all_places_are_masked_in_events(playground: Playground) -> 
         },
         config="[flashduty]\napp_key_file = keys/app_key\n",
     )
-    (playground.folder / "ansible.cfg").unlink()
 
     descriptions = [one["description"] for one in flashduty.events()]
     assert descriptions[0] == "[hidden] [hidden] [hidden] [hidden]"
