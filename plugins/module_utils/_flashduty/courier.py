@@ -94,6 +94,9 @@ _CLAIMED_WITHIN_LIMIT = 2
 # Seconds to wait for one more result that shares a transaction, and how many share one.
 _GATHERING_TIME = 0.004
 _MOST_GATHERED = 16
+# Seconds between a look that has found nothing more to send and the next one, while the run goes on: the hosts of a storm
+# fail one after the other, and each look takes a processor from the run. The first event goes out at once.
+_CALM_INTERVAL = 0.2
 # Requests at a time until the first answer tells how many it takes; seconds until another look whether that is late.
 _FIRST_IN_FLIGHT = 8
 _FIRST_ANSWER_INTERVAL = 0.05
@@ -152,6 +155,8 @@ class Courier:
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         # Ends of attempts that are not in the outbox yet.
         self._unsettled: list[_Result] = []
+        # Until then, what happens is gathered.
+        self._calm_until = -math.inf
 
     def post(self, message: dict[str, t.Any] | None) -> None:
         """Hand over a message of the run (see above), or None for the end of its messages. From any thread."""
@@ -250,6 +255,10 @@ class Courier:
                     pause = min(pause, wait)
                 jobs = [_Job(destination, event, epoch) for event in events]
             claims.append((destination, jobs, wanted))
+        is_idle = not self._in_flight and not any(jobs for _one, jobs, _n in claims)
+        # Before the first answer, the first event may be just about to come.
+        if is_idle and any(one.latencies for one in self._destinations.values()):
+            self._calm_until = now + min(pause, _CALM_INTERVAL)
         return claims, pause
 
     def _send(self, claims: _Claims) -> None:
@@ -278,9 +287,16 @@ class Courier:
             self._handle_message(self._inbox.get(timeout=pause))
             # What ends in the next moments shares the transaction; the senders have work meanwhile.
             for _further in range(_MOST_GATHERED - 1):
-                self._handle_message(self._inbox.get(timeout=_GATHERING_TIME))
+                self._handle_message(self._inbox.get(timeout=self._gathering_time))
         except queue.Empty:
             pass
+
+    @property
+    def _gathering_time(self) -> float:
+        """How many seconds to wait for one more message or result before the next look into the outbox."""
+        if self._deadline is not None:
+            return _GATHERING_TIME
+        return max(_GATHERING_TIME, self._calm_until - self._clock.monotonic())
 
     def _handle_message(self, news: t.Any) -> None:
         if isinstance(news, _Result):

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import typing as t
 from collections import defaultdict
@@ -231,6 +232,41 @@ def test_what_comes_later_is_delivered_at_once(
     wait_until(lambda: delivered(flashduty) == ["late"])
     assert courier.process.poll() is None
     assert courier.finish(20) < 12
+
+
+def test_what_comes_one_after_the_other_is_gathered(
+    outbox: Outbox,
+    connection: Connection,
+    flashduty: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events = [alert(str(number)) for number in range(60)]
+    claim, looks = outbox.claim, []
+
+    def counted(*args: t.Any, **kwargs: t.Any) -> t.Any:
+        looks.append(args)
+        return claim(*args, **kwargs)
+
+    monkeypatch.setattr(outbox, "claim", counted)
+    courier = module.Courier(outbox, rate_limit=0)
+    courier.post({"connection": dataclasses.asdict(connection)})
+
+    def storm() -> None:
+        with open_outbox(OutboxLocation(str(tmp_path))) as of_the_run:
+            for event in events:
+                add(of_the_run, connection, event)
+                courier.post({"wake": True})
+                time.sleep(0.02)
+        courier.post({"finish": 30})
+
+    run = threading.Thread(target=storm)
+    run.start()
+    courier.run()
+    run.join()
+
+    assert sorted(delivered(flashduty)) == sorted(event.key for event in events)
+    assert len(looks) < len(events)
 
 
 def test_an_empty_outbox_keeps_nobody_waiting(start: t.Callable[..., Courier]) -> None:
