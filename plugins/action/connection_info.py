@@ -156,7 +156,7 @@ class ActionModule(ControllerAction):
                 f"The callback is switched off by {sources['enabled']}: it is false."
             )
         return {
-            "options": dataclasses.asdict(settings),
+            "options": settings._asdict(),
             "sources": sources,
         }, problem
 

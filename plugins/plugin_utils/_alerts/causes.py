@@ -172,8 +172,7 @@ def _without_secrets(place: Place | None, mask: t.Callable[[str], str]) -> Place
     if place is None:
         return None
     includes = (_without_secrets(include, mask) for include in place.includes)
-    return replace(
-        place,
+    return place._replace(
         path=place.path if mask(place.path) == place.path else "",
         includes=tuple(filter(None, includes)),
     )

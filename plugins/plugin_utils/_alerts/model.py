@@ -18,7 +18,6 @@ import hashlib
 import json
 import types
 import typing as t
-from dataclasses import dataclass
 
 _DIGEST_LENGTH = 16
 # A mapping that nobody can fill.
@@ -44,8 +43,7 @@ def name_digest(name: str) -> str:
 EVERY_NAME = name_digest("*")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(t.NamedTuple):
     """A task and the way to it: play, roles and files with the variables and loop items they were included with.
 
     Two ways to one task are two places. All but the lines and the path are digests, since names and parameters may hold

@@ -13,7 +13,6 @@ Memory is a few words a host. What single tasks did is kept only for the places 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
 
 from .model import NOTHING, Circumstances, Items, Place, name_digest
 
@@ -65,15 +64,15 @@ class RunSummary(t.NamedTuple):
     tracked: frozenset[str] = frozenset()
 
 
-@dataclass
 class _Play:
     """One batch of one play."""
 
-    hosts: frozenset[str]
-    # Hosts that were seen stopped, and the number of the report that came last before.
-    stopped: dict[str, int] = field(default_factory=dict)
-    # ansible-core ended it before its last task.
-    cut_short: bool = False
+    def __init__(self, hosts: frozenset[str]) -> None:
+        self.hosts = hosts
+        # Hosts that were seen stopped, and the number of the report that came last before.
+        self.stopped: dict[str, int] = {}
+        # ansible-core ended it before its last task.
+        self.cut_short = False
 
 
 class RunRecorder:

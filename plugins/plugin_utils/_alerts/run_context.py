@@ -16,7 +16,6 @@ import socket
 import typing as t
 import urllib.parse
 import uuid
-from dataclasses import dataclass, field
 
 from .project import checkout_of, identify_playbook, is_file
 
@@ -25,8 +24,7 @@ LOCALHOST = ("localhost", "127.0.0.1", "::1")
 AD_HOC = "__adhoc_playbook__"
 
 
-@dataclass(frozen=True)
-class RunContext:
+class RunContext(t.NamedTuple):
     """One playbook in one run of Ansible.
 
     :param playbook: the playbook's name for people.
@@ -51,7 +49,7 @@ class RunContext:
     local_name: str
     check: bool
     limited: bool
-    system: t.Mapping[str, str] = field(default_factory=dict)
+    system: t.Mapping[str, str] = {}
     is_known_again: bool = True
     is_ad_hoc: bool = False
 

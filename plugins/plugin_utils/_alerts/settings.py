@@ -18,7 +18,6 @@ import math
 import re
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 
 from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.push_url import (
     looks_like_a_key,
@@ -40,8 +39,7 @@ _UNCOUNTABLE = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(t.NamedTuple):
     """What the callback was told, apart from its connection. The fields are its options, with their defaults.
 
     How the text of an option is read is said in ``_READERS``, or else by the type of its default.
@@ -65,7 +63,7 @@ class Settings:
     alert_namespace: str = ""
     playbook_id: str = ""
     title_rule: str = ""
-    labels: t.Mapping[str, str] = field(default_factory=dict)
+    labels: t.Mapping[str, str] = {}
     label_vars: tuple[str, ...] = ()
     redact_patterns: tuple[str, ...] = ()
     recovery: str = "auto"
@@ -98,7 +96,7 @@ def read_settings(
     values: dict[str, t.Any] = {}
     problems: list[str] = []
     sources: dict[str, str] = {}
-    for option in (one.name for one in fields(Settings)):
+    for option in Settings._fields:
         layer, value = (
             find_option(layers, option, empty_counts=option in _BOOLEANS)
             if only is None or option in only
@@ -326,7 +324,9 @@ def _reader(option: str) -> t.Callable[[t.Any], t.Any]:
 
 
 _BOOLEANS = frozenset(
-    one.name for one in fields(Settings) if isinstance(one.default, bool)
+    name
+    for name, default in Settings._field_defaults.items()
+    if isinstance(default, bool)
 )
 _A_COUNT = "a whole number of runs, 1 or more"
 _SCOPES = ("host", "task", "playbook")

@@ -17,15 +17,11 @@ from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outb
     OpenAlert,
     PendingAlert,
 )
-from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
-    RunAlert,
-)
 
 from .builder import AlertBuilder
 from .causes import Cause, causes_of, details_of
 from .counts import FailureCounts, good_run
 from .model import AlertOverrides
-from .recovery import Law, Recovery, reasons_line, recover
 from .run_context import LOCALHOST
 from .settings import uncountable
 from .storms import Storms
@@ -35,6 +31,9 @@ if t.TYPE_CHECKING:
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.events import (
         AlertEvent,
     )
+    from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
+        RunAlert,
+    )
     from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.redaction import (
         Redactor,
     )
@@ -42,6 +41,7 @@ if t.TYPE_CHECKING:
     from .model import Circumstances, Place
     from .outcomes import TaskOutcome, TaskReference
     from .recorder import RunSummary
+    from .recovery import Law, Recovery
     from .run_context import RunContext
     from .settings import Settings
 
@@ -443,6 +443,11 @@ class AlertTracker:
         :param cause: what a later run has to do to close it, for a ``run``; the others are closed by the ledger of runs.
         :param overrides: what the variables of the play say.
         """
+        # Only now: most runs are not watched.
+        from ansible_collections.flashcat.flashduty.plugins.module_utils._flashduty.outbox.runs import (
+            RunAlert,
+        )
+
         namespace = self._namespace(overrides)
         event = self._builder.about_run(
             scope, now=int(self._now()), namespace=namespace
@@ -466,6 +471,11 @@ class AlertTracker:
 
     # -- recovery
 
+    @property
+    def may_close(self) -> bool:
+        """Whether anything was open or counted when the run began, as far as anybody has looked."""
+        return bool(self._open)
+
     def close(
         self,
         law: Law,
@@ -477,6 +487,9 @@ class AlertTracker:
         :param namespace_of: returns what the variables of a host, by the digest of its name, say of its namespace; those of
             the play for an empty name.
         """
+        # Only now: where nothing was open, there is nothing to judge.
+        from .recovery import reasons_line, recover
+
         reasons: list[str] = []
         for integration, known in self._open.items():
             # Reload: this run may have added causes. Leave alerts alone that another run opened meanwhile.

@@ -13,7 +13,6 @@ that a new option is known as soon as it is there.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import typing as t
 
@@ -51,7 +50,7 @@ _VERY_ALIKE = 0.8
 
 def known_options() -> list[str]:
     """Return the names of all options that the environment and ansible.cfg may hold."""
-    callback = {option.name for option in dataclasses.fields(Settings)}
+    callback = set(Settings._fields)
     return sorted(callback.union(configurable_options()))
 
 

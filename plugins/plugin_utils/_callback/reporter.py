@@ -13,7 +13,6 @@ This file is read at every start of Ansible, so it imports only what a run witho
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import os
 import typing as t
@@ -404,9 +403,7 @@ class RunReporter:
                 "The playbook is no file, so that it cannot be known again, and nothing is closed. Set playbook_id."
             )
         elif self._run is not None and not self._run.check:
-            if self._settings.recovery != "stateless" and self._tracker is not None:
-                self._close(summary)
-            elif self._settings.recovery == "stateless":
+            if self._settings.recovery == "stateless":
                 for integration in self._integrations.known:
                     self._alert_tracker.close_stateless(
                         summary,
@@ -419,6 +416,8 @@ class RunReporter:
                             self._overrides_of, integration=integration
                         ),
                     )
+            elif self._tracker is not None and self._tracker.may_close:
+                self._close(summary)
         if (
             self._run is not None
             and self._run.is_known_again
@@ -630,7 +629,7 @@ class RunReporter:
         namespace = self._evidence.play_overrides().namespace
         if namespace is None:
             return self._run
-        return dataclasses.replace(self._run, namespace=namespace)
+        return self._run._replace(namespace=namespace)
 
     def _begin_record(
         self, variables: Variables, connection: Connection | None

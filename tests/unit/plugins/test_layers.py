@@ -173,7 +173,7 @@ def libraries(source: Source) -> t.Iterator[Fault]:
 
 
 # Of named tuples: the underscore keeps them apart from the names of fields.
-PUBLIC_METHODS_OF_TUPLES = ("_replace", "_asdict")
+PUBLIC_NAMES_OF_TUPLES = ("_replace", "_asdict", "_fields", "_field_defaults")
 
 
 def private_attributes(source: Source) -> t.Iterator[Fault]:
@@ -184,7 +184,7 @@ def private_attributes(source: Source) -> t.Iterator[Fault]:
         if (
             isinstance(node, ast.Attribute)
             and re.match("_[^_]", node.attr)
-            and node.attr not in PUBLIC_METHODS_OF_TUPLES
+            and node.attr not in PUBLIC_NAMES_OF_TUPLES
             and ast.unparse(node.value) not in ("self", "cls", "os")
         ):
             yield Fault(

@@ -128,7 +128,7 @@ def test_a_key_never_changes_by_itself() -> None:
 def test_what_differs_between_runs_and_controllers_is_no_part_of_it(
     change: dict[str, t.Any],
 ) -> None:
-    assert SUBJECT.key(dataclasses.replace(RUN, **change)) == SUBJECT.key(RUN)
+    assert SUBJECT.key(RUN._replace(**change)) == SUBJECT.key(RUN)
 
 
 def test_whatever_identifies_an_alert_makes_another_key() -> None:
@@ -146,7 +146,7 @@ def test_whatever_identifies_an_alert_makes_another_key() -> None:
     ]
     run_changes: list[dict[str, t.Any]] = [{}, {"playbook_id": "x"}]
     keys = {
-        subject.key(dataclasses.replace(RUN, **change))
+        subject.key(RUN._replace(**change))
         for subject in subjects
         for change in run_changes
     }
@@ -162,7 +162,7 @@ def test_parts_of_a_key_do_not_run_into_one_another(
     one: tuple[str, str, str], two: tuple[str, str, str]
 ) -> None:
     def key(parts: tuple[str, str, str]) -> str:
-        run = dataclasses.replace(RUN, playbook_id=parts[1])
+        run = RUN._replace(playbook_id=parts[1])
         return Subject("host", "Critical", parts[2], namespace=parts[0]).key(run)
 
     assert (key(one) == key(two)) is (one == two)

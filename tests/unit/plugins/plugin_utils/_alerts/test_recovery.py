@@ -518,8 +518,8 @@ def test_causes_survive_the_ledger_and_hold_no_name() -> None:
 
 def test_what_a_cause_remembers_is_masked() -> None:
     """A file, also one on the way to the task, may be named by what nobody may know."""
-    inner = replace(INSIDE, path="tasks/s3cret.yml")
-    place = replace(INSIDE, path="tasks/x.yml", includes=(inner,))
+    inner = INSIDE._replace(path="tasks/s3cret.yml")
+    place = INSIDE._replace(path="tasks/x.yml", includes=(inner,))
     task = TaskReference(
         TaskIdentity("Play", "", "x.yml", "Log in with s3cret", "raw"),
         *(3, "/srv/x.yml", "x.yml:3", "Log in with s3cret", "", "raw", False),

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 import pytest
@@ -125,7 +124,7 @@ def test_a_run_that_only_tries_out_promises_nothing_and_is_not_watched() -> None
 @pytest.mark.parametrize(
     "case",
     [
-        {"run": dataclasses.replace(NIGHTLY, is_ad_hoc=True)},
+        {"run": NIGHTLY._replace(is_ad_hoc=True)},
         {"is_known_again": False},
     ],
     ids=["a command that a person has typed", "a playbook that is no file"],
