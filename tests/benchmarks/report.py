@@ -40,9 +40,9 @@ machine, so look at how ours compares with the others, not at the seconds.
 
 Medians of {rounds} rounds on {where}.
 
-Where the forks of a run leave no processor free, a failing host costs about a quarter of what the run itself takes for it.
-Half of that is there even if nothing is done for a failure: ansible-core compiles the modules of collections anew at each
-start, and each fork of a larger process takes longer. The other half goes into collecting the host's variables, which may
+Where the forks of a run leave no processor free, a failing host costs about a third of what the run itself takes for it.
+Nearly half of that is there even if nothing is done for a failure: ansible-core compiles the modules of collections anew at
+each start, and each fork of a larger process takes longer. The rest goes into collecting the host's variables, which may
 silence or change the alert, and which tell what is secret, into composing the event, and into writing it down; a third of
 it is memory, which each fork of a worker makes the run copy again. To work failures off in a process beside the run was
 tried, and made no difference: the same processors do it.
