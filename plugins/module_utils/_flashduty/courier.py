@@ -181,6 +181,7 @@ class Courier:
                 if not self._in_flight:
                     self._outbox.check()
                     self._outbox.release_dead()
+                    self._calm_down(pause)
             except DamagedOutbox:
                 raise
             except OutboxError:
@@ -255,10 +256,6 @@ class Courier:
                     pause = min(pause, wait)
                 jobs = [_Job(destination, event, epoch) for event in events]
             claims.append((destination, jobs, wanted))
-        is_idle = not self._in_flight and not any(jobs for _one, jobs, _n in claims)
-        # Before the first answer, the first event may be just about to come.
-        if is_idle and any(one.latencies for one in self._destinations.values()):
-            self._calm_until = now + min(pause, _CALM_INTERVAL)
         return claims, pause
 
     def _send(self, claims: _Claims) -> None:
@@ -290,6 +287,13 @@ class Courier:
                 self._handle_message(self._inbox.get(timeout=self._gathering_time))
         except queue.Empty:
             pass
+
+    def _calm_down(self, pause: float) -> None:
+        """Take time for the next look: nothing is on its way, nor was there anything to send."""
+        # Before the first answer, the first event may be just about to come.
+        if any(one.latencies for one in self._destinations.values()):
+            now = self._clock.monotonic()
+            self._calm_until = now + min(pause, _CALM_INTERVAL)
 
     @property
     def _gathering_time(self) -> float:

@@ -17,6 +17,7 @@ import typing as t
 import urllib.parse
 import uuid
 
+from .model import NOTHING
 from .project import checkout_of, identify_playbook, is_file
 
 # The names that Ansible gives to the machine it runs on.
@@ -49,7 +50,7 @@ class RunContext(t.NamedTuple):
     local_name: str
     check: bool
     limited: bool
-    system: t.Mapping[str, str] = {}
+    system: t.Mapping[str, str] = NOTHING
     is_known_again: bool = True
     is_ad_hoc: bool = False
 

@@ -50,8 +50,7 @@ _VERY_ALIKE = 0.8
 
 def known_options() -> list[str]:
     """Return the names of all options that the environment and ansible.cfg may hold."""
-    callback = set(Settings._fields)
-    return sorted(callback.union(configurable_options()))
+    return sorted({*Settings._fields, *configurable_options()})
 
 
 def misspelt_options(
